@@ -1,0 +1,190 @@
+//! What goes into the conversation core and what comes out of it.
+//!
+//! The driver feeds [`Input`]s one at a time with the time at which they happened and carries out the [`Action`]s that
+//! come back, in order. Every input is handled in one transaction of the store: when [`handle`](super::Conversation::handle)
+//! returns, everything that its actions rest on is on the disk. An action that is lost (a crash, a broken connection) is
+//! asked for again after the next [`Input::Connected`].
+
+use kring_protocol::address::ProfessionalAddress;
+use kring_protocol::ids::{DeviceId, Epoch, GroupId, Incarnation, InboxSeq, Seq, Timestamp};
+use kring_protocol::message::{Gap, Note, Record, Reply, Request};
+use kring_protocol::refusal::Refusal;
+
+use super::event::Event;
+use crate::case::{CaseId, ItemDraft, ItemId, Role};
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The user wants something.
+    Command(Command),
+    /// A connection to the relay stands, its hello has been answered.
+    Connected(Connected),
+    /// The connection has ended; nothing of it will be answered any more.
+    Disconnected,
+    /// The answer to an [`Action::Request`].
+    Answered {
+        /// The action's ticket.
+        ticket: Ticket,
+        /// All frames of the answer, the last one last; or the relay's refusal.
+        answer: Result<Vec<Reply>, Refusal>,
+    },
+    /// A record of a followed group.
+    Record {
+        /// The group.
+        group: GroupId,
+        /// The record.
+        record: Record,
+    },
+    /// Records of a followed group that expired before they were read.
+    Gap {
+        /// The group.
+        group: GroupId,
+        /// Which, and whether Commits are among them.
+        gap: Gap,
+    },
+    /// The backlog of a followed group has been read; what follows is live.
+    CaughtUp {
+        /// The group.
+        group: GroupId,
+        /// The epoch whose proof was given.
+        epoch: Epoch,
+        /// Last record of the backlog.
+        after: Seq,
+    },
+    /// The relay ended a subscription, or refused to begin it.
+    Unfollowed {
+        /// The group.
+        group: GroupId,
+        /// The epoch whose proof was given.
+        epoch: Epoch,
+        /// Why.
+        reason: Refusal,
+    },
+    /// A note of the inbox.
+    Note(Note),
+    /// The relay says that notes wait in the inbox.
+    InboxWaiting,
+    /// The relay says that few KeyPackages are left.
+    KeyPackagesLow {
+        /// How many single-use KeyPackages it still has.
+        left: u64,
+    },
+    /// Time has passed; due at the latest when [`Action::WakeAt`] said.
+    Tick,
+}
+
+/// What a connection begins with.
+#[derive(Debug, Clone)]
+pub struct Connected {
+    /// Which life of the relay's database answers.
+    pub incarnation: Incarnation,
+    /// The relay's clock.
+    pub relay_now: Timestamp,
+    /// KeyPackages of this device at the relay.
+    pub key_packages: u64,
+    /// A last-resort KeyPackage of this device is at the relay.
+    pub last_resort: bool,
+    /// Notes waiting in the inbox.
+    pub inbox: u64,
+}
+
+/// What a user can want. All of it is stored at once and done when the relay can be reached.
+#[derive(Debug)]
+pub enum Command {
+    /// Open a case, with this user as its coordinator.
+    NewCase {
+        /// Its new identifier, chosen at random by the caller.
+        case: CaseId,
+        /// What the members call it; encrypted, the relay never sees it.
+        title: String,
+    },
+    /// Say something in a case.
+    Send {
+        /// The case.
+        case: CaseId,
+        /// Its new identifier, chosen at random by the caller.
+        item: ItemId,
+        /// What is said.
+        draft: ItemDraft,
+    },
+    /// Add all devices of a professional, or only one of them.
+    Add {
+        /// The case.
+        case: CaseId,
+        /// Who.
+        professional: ProfessionalAddress,
+        /// Only this device.
+        device: Option<DeviceId>,
+        /// Their role.
+        role: Role,
+    },
+    /// Remove all devices of a professional, or only one of them.
+    Remove {
+        /// The case.
+        case: CaseId,
+        /// Who.
+        professional: ProfessionalAddress,
+        /// Only this device.
+        device: Option<DeviceId>,
+    },
+    /// Change a professional's role.
+    SetRole {
+        /// The case.
+        case: CaseId,
+        /// Who.
+        professional: ProfessionalAddress,
+        /// Their new role.
+        role: Role,
+    },
+    /// Leave a case: sends a Remove proposal, which another member commits.
+    Leave {
+        /// The case.
+        case: CaseId,
+    },
+    /// Give this device fresh keys in a case.
+    UpdateKeys {
+        /// The case.
+        case: CaseId,
+    },
+}
+
+/// Pairs an [`Action::Request`] with its [`Input::Answered`]; has a meaning during one connection only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Something to be done by the driver.
+#[derive(Debug)]
+pub enum Action {
+    /// Send a request and hand its answer back. Where the request has an `Access`, its proof is left out: the driver
+    /// adds it if the connection has not given it yet ([`prove`](super::Conversation::prove)).
+    Request {
+        /// To be handed back with the answer.
+        ticket: Ticket,
+        /// The request.
+        request: Request,
+    },
+    /// Follow a group, or go on following it in a new epoch; replaces what was followed of this group before.
+    Follow {
+        /// The group.
+        group: GroupId,
+        /// The epoch whose proof to give.
+        epoch: Epoch,
+        /// Records after this one; `None`: from the Commit that opened `epoch`.
+        after: Option<Seq>,
+    },
+    /// Stop following a group.
+    Unfollow {
+        /// The group.
+        group: GroupId,
+    },
+    /// Read the inbox after this note; each note comes back as [`Input::Note`].
+    ReadInbox {
+        /// The last note that is stored.
+        after: InboxSeq,
+    },
+    /// Tell the user.
+    Tell(Event),
+    /// Feed a [`Input::Tick`] at this time; replaces an earlier wish.
+    WakeAt(Timestamp),
+}

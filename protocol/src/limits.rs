@@ -1,0 +1,36 @@
+//! Bounds that both sides keep. A relay may be configured lower, never higher; it tells its own in the hello.
+
+/// Most bytes in one MLS message of a log: a Commit that adds 20 devices to a post-quantum group of 128 is
+/// about 350 KB; attachments are cut into pieces of at most this size.
+pub const MAX_MESSAGE: usize = 1 << 20;
+
+/// Most bytes in one sealed inbox note: a post-quantum Welcome to a group of 128 is about 350 KB (most of it the
+/// ratchet tree), padded to the next size class.
+pub const MAX_NOTE: usize = 1 << 20;
+
+/// Most bytes in one KeyPackage: a post-quantum one is 2.6 KB, its certificate chain some 3 KB with an
+/// organisation's RSA signature.
+pub const MAX_KEY_PACKAGE: usize = 16 << 10;
+
+/// Most single-use KeyPackages that a device keeps at the relay.
+pub const MAX_KEY_PACKAGES: usize = 100;
+
+/// Most devices of one professional that a claim answers for.
+pub const MAX_DEVICES: usize = 16;
+
+/// Most Welcomes in one bundle: above it a client adds in several Commits.
+pub const MAX_WELCOMES: usize = 32;
+
+/// Most cursor moves in one request.
+pub const MAX_CURSOR_MOVES: usize = 1_024;
+
+/// Most bytes in one frame, its length prefix not counted: room for a full bundle of the largest Welcomes that
+/// occur, and 16 times the largest single message.
+pub const MAX_FRAME: usize = 16 << 20;
+
+/// Most bytes of records in one answer to a read; the client asks again from where it ended.
+pub const MAX_READ: u64 = 4 << 20;
+
+/// Most nested arrays and maps in a frame: the deepest message of this version has 5 levels, and the rest is
+/// room for fields to come.
+pub const MAX_DEPTH: usize = 16;
