@@ -6,7 +6,7 @@
 //! asked for again after the next [`Input::Connected`].
 
 use kring_protocol::address::ProfessionalAddress;
-use kring_protocol::ids::{DeviceId, Epoch, GroupId, Incarnation, InboxSeq, Seq, Timestamp};
+use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Incarnation, Seq, Timestamp};
 use kring_protocol::message::{Gap, Note, Record, Reply, Request};
 use kring_protocol::refusal::Refusal;
 

@@ -1,0 +1,216 @@
+//! What the user is told. An event says that something is stored already; nothing is lost if nobody listens.
+
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
+use kring_protocol::ids::{DeviceId, Seq};
+use kring_protocol::refusal::Refusal;
+
+use crate::case::{CaseId, Item, ItemId, Member, Role};
+
+/// Something that the user may want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A case made here is now at the relay.
+    CaseOpened {
+        /// The case.
+        case: CaseId,
+    },
+    /// Somebody added this device to a case.
+    Joined {
+        /// The case.
+        case: CaseId,
+    },
+    /// An item stands in the log, an own one included.
+    Item(Box<Item>),
+    /// An own item is durable at the relay. Nobody need have read it.
+    Relayed {
+        /// The case.
+        case: CaseId,
+        /// The item.
+        item: ItemId,
+        /// Its record.
+        seq: Seq,
+    },
+    /// Devices came or went.
+    MembersChanged {
+        /// The case.
+        case: CaseId,
+        /// Who changed it.
+        by: DeviceAddress,
+        /// Who came.
+        added: Vec<Member>,
+        /// Who went.
+        removed: Vec<Member>,
+    },
+    /// A professional has another role.
+    RoleChanged {
+        /// The case.
+        case: CaseId,
+        /// Who changed it.
+        by: DeviceAddress,
+        /// Whose role.
+        professional: ProfessionalAddress,
+        /// Their new role.
+        role: Role,
+    },
+    /// A member has asked to leave.
+    Leaving {
+        /// The case.
+        case: CaseId,
+        /// Which device.
+        device: DeviceAddress,
+    },
+    /// A device could not be added; the others were.
+    NotAdded {
+        /// The case.
+        case: CaseId,
+        /// Whose device.
+        professional: ProfessionalAddress,
+        /// Which one; `None`: all of them.
+        device: Option<DeviceId>,
+        /// Why.
+        reason: NotAdded,
+    },
+    /// Something that the user wanted cannot be done any more; it is dropped.
+    Dropped {
+        /// The case.
+        case: CaseId,
+        /// The item, if it was one.
+        item: Option<ItemId>,
+        /// Why.
+        reason: Dropped,
+    },
+    /// This device is no longer in the case: it left, or was removed.
+    Left {
+        /// The case.
+        case: CaseId,
+        /// Who carried it out.
+        by: DeviceAddress,
+    },
+    /// Records expired before this device read them.
+    Gap {
+        /// The case.
+        case: CaseId,
+        /// How many.
+        records: u64,
+    },
+    /// This device missed a change of the members and must be added again.
+    OutOfStep {
+        /// The case.
+        case: CaseId,
+    },
+    /// A member's Commit was refused; the case goes on in a successor group without them.
+    CommitRefused {
+        /// The case.
+        case: CaseId,
+        /// Whose, if it can be told.
+        by: Option<DeviceAddress>,
+        /// Why.
+        reason: CommitRefused,
+    },
+    /// The case has gone on in a successor group.
+    Continued {
+        /// The case.
+        case: CaseId,
+        /// Who started it.
+        by: DeviceAddress,
+    },
+    /// Something in the log is not as it should be.
+    Suspicion {
+        /// The case.
+        case: CaseId,
+        /// Whose message showed it, if it can be told.
+        by: Option<DeviceAddress>,
+        /// What.
+        what: Suspicion,
+    },
+    /// This device's clock and the relay's are far apart; time-bound checks may fail.
+    ClockOff {
+        /// Seconds by which this device is ahead (negative: behind).
+        ahead_seconds: i64,
+    },
+    /// The relay's database is not the one that this device knew: a backup was restored, or its disk was lost.
+    RelayReplaced,
+}
+
+/// Why a device was not added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum NotAdded {
+    /// Nobody of this address is known to the relay.
+    #[error("nobody at this address can be added; ask them to start their device once")]
+    Unknown,
+    /// It has no KeyPackage left.
+    #[error("the device has nothing prepared to be added with; ask them to start it once")]
+    NoKeyPackage,
+    /// Its inbox is full.
+    #[error("the device's inbox is full; ask them to start it once")]
+    InboxFull,
+    /// Its certificate is revoked.
+    #[error("the device's certificate has been revoked")]
+    Revoked,
+    /// Its certificate is not valid now.
+    #[error("the device's certificate is not valid")]
+    Certificate,
+    /// Its KeyPackage is not usable, or belongs to somebody else.
+    #[error("the relay handed out something that is not this device's")]
+    KeyPackage,
+    /// It is a member already.
+    #[error("the device is a member already")]
+    Already,
+}
+
+/// Why something that the user wanted was dropped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Dropped {
+    /// This device's role no longer allows it.
+    #[error("your role in this case does not allow it any more")]
+    Role,
+    /// This device is no longer in the case.
+    #[error("you are no longer in this case")]
+    Left,
+    /// What it was about is gone, or it is so already.
+    #[error("there is nothing left to do")]
+    NothingToDo,
+    /// The relay will not take it.
+    #[error("the relay does not take it: {0}")]
+    Relay(Refusal),
+}
+
+/// Why a Commit was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum CommitRefused {
+    /// It cannot be processed.
+    #[error("a change to the case's members cannot be read")]
+    Unreadable,
+    /// Its committer's role forbids it.
+    #[error("somebody changed the case without the right to do so")]
+    Role,
+    /// A device that it adds or updates has no valid certificate, or one with another key.
+    #[error("somebody added a device that cannot show who it is")]
+    Leaf,
+    /// The access key beside it is not that of the epoch that it opens.
+    #[error("somebody gave the relay a false key for this case")]
+    AccessKey,
+}
+
+/// What is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Suspicion {
+    /// The sender has seen another log than this device: the relay shows different members different things.
+    #[error("the relay has shown this member other messages than this device")]
+    Fork,
+    /// The sender has seen less than it should have.
+    #[error("the relay has shown this member fewer messages than it had accepted")]
+    Behind,
+    /// An item's signature is not its sender's.
+    #[error("an item's signature is not that of the device that sent it")]
+    Signature,
+    /// A message cannot be decrypted or read.
+    #[error("a message in the case cannot be read")]
+    Unreadable,
+    /// An item with an identifier that its sender has used for something else.
+    #[error("a member sent two different items under one identifier")]
+    ItemReused,
+    /// A record came out of order.
+    #[error("the relay delivered messages out of order")]
+    Order,
+}
