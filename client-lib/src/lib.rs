@@ -5,7 +5,9 @@
 //! it as a submission in one transaction → the driver carries it to the relay and brings the receipt → its record
 //! comes back on the subscription, and the item stands in the log of this device as on every other.
 
+pub mod api;
 pub mod case;
 pub mod conversation;
+pub mod identity;
 pub mod mls;
 pub mod store;

@@ -1,0 +1,19 @@
+//! What an application uses: [`Client`], [`Case`], [`Events`]. Calls become commands for the conversation core, and
+//! nothing is decided here.
+//!
+//! Everything works offline: what the user wants is stored at once, under way when the relay can be reached, and
+//! told as an event when it has happened.
+
+mod case;
+mod client;
+mod error;
+mod events;
+mod pending;
+mod status;
+
+pub use case::Case;
+pub use client::Client;
+pub use error::{CallError, ConnectError, OpenError, RelayFault};
+pub use events::{ClientEvent, Events};
+pub use pending::{Added, Changed, NotDone, Pending, Sent};
+pub use status::{Link, Status};

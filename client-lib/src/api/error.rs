@@ -1,0 +1,147 @@
+//! Why a client cannot be opened, cannot connect, or does not take a call.
+
+use kring_protocol::refusal::Refusal;
+
+use crate::conversation::{self, CommandError, StepError};
+use crate::store::StoreError;
+
+/// Why a client cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The store belongs to another device than the profile.
+    #[error("this store belongs to another device; restore the profile's own")]
+    OtherDevice,
+    /// No pinned region root vouches for the device's certificate.
+    #[error("this device's certificate is not one that its region's root vouches for; set the device up again")]
+    Certificate,
+    /// The certificate is for another key than the store's.
+    #[error("this device's certificate is for another key; set the device up again")]
+    KeyDiffers,
+    /// A pinned root is not a certificate authority.
+    #[error("a pinned root in the profile is not a root certificate; set the device up again")]
+    Root,
+    /// The operating system gives no thread.
+    #[error("the operating system gave no thread ({0})")]
+    Thread(std::io::ErrorKind),
+}
+
+/// Why a call was not taken. Nothing of it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The user wants something that cannot be.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The client is closed.
+    #[error("the client is closed")]
+    Closed,
+}
+
+/// Why there is no connection to the relay.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The relay's name has no address.
+    #[error("the relay's name cannot be resolved; check the network and the address")]
+    Name,
+    /// No socket.
+    #[error("no network socket ({0}); check the network")]
+    Socket(std::io::ErrorKind),
+    /// Nothing answers.
+    #[error("the relay does not answer; check the network, or ask its operator")]
+    Unreachable,
+    /// The relay's certificate is signed by a root that is not pinned.
+    #[error("the relay's certificate is from an unknown root: this is not your relay, or the profile is out of date")]
+    RelayUnknownRoot,
+    /// The relay's certificate bears another name.
+    #[error("the relay's certificate is not its own: it bears another name")]
+    RelayOtherName,
+    /// The relay's certificate has expired, by this device's clock.
+    #[error("the relay's certificate has expired; check this device's clock, or tell the relay's operator")]
+    RelayExpired,
+    /// The relay's certificate is not valid yet, by this device's clock.
+    #[error("the relay's certificate is not valid yet; check this device's clock")]
+    RelayNotYetValid,
+    /// The relay's certificate is not a relay's, or does not hold.
+    #[error("the relay's certificate does not hold; tell the relay's operator")]
+    RelayCertificate,
+    /// The relay does not speak X25519MLKEM768 and TLS 1.3.
+    #[error("the relay does not offer the post-quantum key exchange X25519MLKEM768; it must be updated")]
+    KeyExchange,
+    /// Something else than a relay answers.
+    #[error("what answers at this address is not a Kring relay")]
+    NotARelay,
+    /// This device's certificate has expired, by its own clock.
+    #[error("this device's certificate has expired; ask your organisation's administrator for a new one")]
+    OwnExpired,
+    /// This device's certificate is not valid yet, by its own clock.
+    #[error("this device's certificate is not valid yet; check this device's clock")]
+    OwnNotYetValid,
+    /// The relay does not accept this device's certificate.
+    #[error("the relay does not accept this device's certificate; ask your organisation's administrator")]
+    OwnRefused,
+    /// The relay refused the hello.
+    #[error("the relay refused: {0}")]
+    Refused(Refusal),
+    /// The relay stops; a new attempt follows.
+    #[error("the relay is restarting")]
+    GoingAway,
+    /// The connection broke.
+    #[error("the connection to the relay broke")]
+    Broken,
+    /// The relay breaks the protocol.
+    #[error("the relay breaks the protocol: {0}")]
+    Fault(#[from] RelayFault),
+    /// The store failed, so nothing can be received.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The application wishes to be offline.
+    #[error("the client is offline")]
+    Offline,
+    /// The client is closed.
+    #[error("the client is closed")]
+    Closed,
+}
+
+/// How a relay breaks the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RelayFault {
+    /// What it sends is not a frame of the protocol.
+    #[error("it sent something unreadable")]
+    Frame,
+    /// It sends more than was asked for or is bearable.
+    #[error("it sent more than the protocol allows")]
+    TooMuch,
+    /// Its answer is of another kind than the request asks for.
+    #[error("its answer does not fit the request")]
+    WrongAnswer,
+    /// It ended an answer in the middle.
+    #[error("it ended an answer before it was whole")]
+    Unfinished,
+    /// It does not answer a request.
+    #[error("it did not answer in time")]
+    Silent,
+}
+
+impl From<conversation::OpenError> for OpenError {
+    fn from(error: conversation::OpenError) -> Self {
+        match error {
+            conversation::OpenError::Store(error) => Self::Store(error),
+            conversation::OpenError::OtherDevice => Self::OtherDevice,
+            conversation::OpenError::Certificate => Self::Certificate,
+        }
+    }
+}
+
+impl From<StepError> for CallError {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Command(error) => Self::Command(error),
+            StepError::Store(error) => Self::Store(error),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Who this device is and whom it believes: its profile folder, its certificate and key, and the TLS configuration
+//! with which it meets a relay.
+//!
+//! Refused here: a certificate that is not this key's, that no pinned region root vouches for, or that is not a
+//! device's; a relay whose certificate is not its own. TLS is 1.3 (RFC 8446), with X25519MLKEM768 and nothing else.
+
+mod profile;
+mod setup;
+
+pub use profile::{Profile, ProfileError};
+pub use setup::{RelayAddress, RelayAddressError, Setup, SetupError};
