@@ -1,11 +1,17 @@
-//! What a connection asks of the engine, and the handle through which it asks.
+//! What a connection asks of the engine.
 //!
-//! By the time a command is made, the shell has decoded the request, bounded its size, verified the certificate, and
-//! verified the proof's signature: the engine is given only what passed.
+//! By the time a command is made, the shell has decoded the request, bounded its frame, verified the certificate, and
+//! verified the proof's signature: the engine is given only what passed. Where a command holds a wire request beside a
+//! [`ProvenAccess`], the proven group and epoch count and the request's own are not looked at.
+
+use std::fmt;
+use std::sync::Arc;
 
 use kring_protocol::address::ProfessionalAddress;
-use kring_protocol::ids::{AccessKey, DeviceId, Epoch, GroupId, Seq, Subscription};
+use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Seq, Subscription};
 use kring_protocol::message as wire;
+
+use super::access::ProvenAccess;
 
 /// Number of a connection, random, and the only name that a connection has in logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,18 +28,6 @@ pub struct Requester {
     pub professional: ProfessionalAddress,
 }
 
-/// A connection has shown that it holds the key with which this epoch of this group was opened.
-///
-/// Made by [`AccessCheck`](super::AccessCheck) alone, from a verified signature. The rules still compare the key with the one
-/// in the log, since the shell does not know the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProvenAccess {
-    pub(crate) group: GroupId,
-    pub(crate) epoch: Epoch,
-    /// The key that verified the signature.
-    pub(crate) key: AccessKey,
-}
-
 /// Where the engine puts what a connection is to be sent without having asked. Bounded; never blocks.
 pub trait Outbound: Send + Sync {
     /// Takes a push, or says that the queue is full; the engine then lags the subscription.
@@ -45,7 +39,7 @@ pub trait Outbound: Send + Sync {
 pub struct QueueFull;
 
 /// Something to be sent on the push stream.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Pushed {
     /// A record, encoded once and shared by all who get it.
     Record {
@@ -58,26 +52,180 @@ pub enum Pushed {
     Notice(wire::Push),
 }
 
-/// One part of the answer to a read or a follow.
-#[derive(Debug, Clone)]
-pub enum Backlog {
-    /// A record, CBOR of a [`wire::Record`].
-    Record(bytes::Bytes),
-    /// Records that expired unread.
-    Gap(wire::Gap),
+impl fmt::Debug for Pushed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record { record, .. } => write!(f, "Record({} bytes)", record.len()),
+            Self::Notice(push) => f.write_str(push.name()),
+        }
+    }
 }
 
-/// A stretch of a log, read for one answer.
-#[derive(Debug, Clone)]
-pub struct Stretch {
-    /// Records and gaps in order.
-    pub backlog: Vec<Backlog>,
-    /// The record up to which the stretch goes.
-    pub through: Seq,
-    /// The newest record that the proof opens.
-    pub head: Seq,
-    /// The epoch that the log is in.
-    pub epoch: Epoch,
-    /// The record of the Commit that ended the proof's epoch, if one did.
-    pub ended_at: Option<Seq>,
+/// One thing that the engine is asked to do.
+#[derive(Clone)]
+pub enum Command {
+    /// A connection has come.
+    Connect {
+        /// Whose.
+        requester: Requester,
+        /// Its push queue.
+        outbound: Arc<dyn Outbound>,
+    },
+    /// A connection has gone; its subscriptions go with it.
+    Disconnect(ConnectionId),
+    /// Asks for the key that decides a proof.
+    Access {
+        /// The group.
+        group: GroupId,
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// [`wire::CreateGroup`].
+    CreateGroup {
+        /// Counted against its daily groups, and not stored.
+        device: DeviceId,
+        /// The proof of the key that the request brings.
+        access: ProvenAccess,
+        /// The request.
+        request: wire::CreateGroup,
+    },
+    /// [`wire::Submit`].
+    Submit {
+        /// The proof.
+        access: ProvenAccess,
+        /// The request.
+        request: wire::Submit,
+    },
+    /// [`wire::SubmitCommit`].
+    SubmitCommit {
+        /// The proof.
+        access: ProvenAccess,
+        /// The request.
+        request: wire::SubmitCommit,
+    },
+    /// [`wire::FindReceipt`].
+    FindReceipt {
+        /// The proof.
+        access: ProvenAccess,
+        /// The request.
+        request: wire::FindReceipt,
+    },
+    /// [`wire::Read`].
+    Read {
+        /// The proof.
+        access: ProvenAccess,
+        /// Records after this one.
+        after: Option<Seq>,
+        /// Most bytes of records.
+        limit: u64,
+    },
+    /// [`wire::Follow`], one stretch of its backlog at a time.
+    Follow {
+        /// The proof.
+        access: ProvenAccess,
+        /// The connection that gets what is live.
+        connection: ConnectionId,
+        /// Its number for it.
+        subscription: Subscription,
+        /// Records after this one.
+        after: Option<Seq>,
+        /// Most bytes of records in one stretch.
+        limit: u64,
+    },
+    /// [`wire::Unfollow`].
+    Unfollow {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its number for it.
+        subscription: Subscription,
+    },
+    /// [`wire::RegisterCursor`].
+    RegisterCursor {
+        /// The proof.
+        access: ProvenAccess,
+        /// The request.
+        request: wire::RegisterCursor,
+    },
+    /// [`wire::MoveCursors`].
+    MoveCursors(wire::MoveCursors),
+    /// [`wire::PublishKeyPackages`].
+    PublishKeyPackages {
+        /// Whose they are.
+        requester: Requester,
+        /// The request.
+        request: wire::PublishKeyPackages,
+    },
+    /// [`wire::ClaimKeyPackages`].
+    ClaimKeyPackages {
+        /// Counted against its daily claims, and not stored.
+        device: DeviceId,
+        /// The request.
+        request: wire::ClaimKeyPackages,
+    },
+    /// [`wire::SendNote`].
+    SendNote {
+        /// Counted against its daily notes, and not stored.
+        sender: DeviceId,
+        /// The request.
+        request: wire::SendNote,
+    },
+    /// [`wire::ReadInbox`].
+    ReadInbox {
+        /// Whose inbox.
+        device: DeviceId,
+        /// Notes after this one.
+        after: InboxSeq,
+        /// Most bytes of notes.
+        limit: u64,
+    },
+    /// [`wire::AcknowledgeInbox`].
+    AcknowledgeInbox {
+        /// Whose inbox.
+        device: DeviceId,
+        /// Notes up to and including this one go.
+        through: InboxSeq,
+    },
+    /// [`wire::EraseGroup`].
+    EraseGroup(ProvenAccess),
+    /// A device is revoked: its KeyPackages and inbox go.
+    RevokeDevice(DeviceId),
+    /// Time has passed: checkpoint and retention go on.
+    Tick,
+    /// Nothing new is written from now on; everything is checkpointed.
+    Drain,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Command {
+    /// The command's name, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "Connect",
+            Self::Disconnect(_) => "Disconnect",
+            Self::Access { .. } => "Access",
+            Self::CreateGroup { .. } => "CreateGroup",
+            Self::Submit { .. } => "Submit",
+            Self::SubmitCommit { .. } => "SubmitCommit",
+            Self::FindReceipt { .. } => "FindReceipt",
+            Self::Read { .. } => "Read",
+            Self::Follow { .. } => "Follow",
+            Self::Unfollow { .. } => "Unfollow",
+            Self::RegisterCursor { .. } => "RegisterCursor",
+            Self::MoveCursors(_) => "MoveCursors",
+            Self::PublishKeyPackages { .. } => "PublishKeyPackages",
+            Self::ClaimKeyPackages { .. } => "ClaimKeyPackages",
+            Self::SendNote { .. } => "SendNote",
+            Self::ReadInbox { .. } => "ReadInbox",
+            Self::AcknowledgeInbox { .. } => "AcknowledgeInbox",
+            Self::EraseGroup(_) => "EraseGroup",
+            Self::RevokeDevice(_) => "RevokeDevice",
+            Self::Tick => "Tick",
+            Self::Drain => "Drain",
+        }
+    }
 }

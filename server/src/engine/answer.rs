@@ -1,0 +1,108 @@
+//! What the engine answers.
+
+use std::fmt;
+
+use kring_protocol::ids::{Epoch, Incarnation, Seq, Timestamp};
+use kring_protocol::message as wire;
+
+use super::access::AccessCheck;
+
+/// The answer to an accepted command.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Done, nothing more to say.
+    Done,
+    /// To a connection that has come.
+    Hello(HelloFacts),
+    /// To a question for access.
+    Access(AccessCheck),
+    /// To a submission.
+    Receipt(wire::Receipt),
+    /// To a read.
+    Stretch(Stretch),
+    /// To a follow.
+    Followed(Followed),
+    /// To a publication.
+    KeyPackageCount(wire::KeyPackageCount),
+    /// To a claim.
+    Claimed(wire::Claimed),
+    /// To a read of the inbox.
+    Inbox(InboxPart),
+}
+
+/// What a hello's answer tells of the relay and the connection's device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HelloFacts {
+    /// Which life of the database this is.
+    pub incarnation: Incarnation,
+    /// The relay's clock.
+    pub now: Timestamp,
+    /// Single-use KeyPackages of the device.
+    pub key_packages: u64,
+    /// There is a last-resort KeyPackage.
+    pub last_resort: bool,
+    /// Notes waiting in the device's inbox.
+    pub inbox: u64,
+}
+
+/// One part of the answer to a read or a follow.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Backlog {
+    /// A record, CBOR of a [`wire::Record`].
+    Record(bytes::Bytes),
+    /// Records that expired unread.
+    Gap(wire::Gap),
+}
+
+impl fmt::Debug for Backlog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(record) => write!(f, "Record({} bytes)", record.len()),
+            Self::Gap(gap) => gap.fmt(f),
+        }
+    }
+}
+
+/// A stretch of a log, read for one answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// Records and gaps in order.
+    pub backlog: Vec<Backlog>,
+    /// The record up to which the stretch goes.
+    pub through: Seq,
+    /// The newest record that the proof opens.
+    pub head: Seq,
+    /// The epoch that the log is in.
+    pub epoch: Epoch,
+}
+
+/// A stretch of the backlog of a follow, and what comes after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// Records and gaps in order.
+    pub stretch: Stretch,
+    /// How it goes on.
+    pub next: Next,
+}
+
+/// What follows a stretch of backlog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// There is more: follow again after `stretch.through`. Nothing is subscribed yet.
+    More,
+    /// Every record after `stretch.through` is pushed, from this very moment on.
+    Live,
+    /// The stretch ends with the Commit that ends the proof's epoch.
+    Paused(Seq),
+}
+
+/// A part of an inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxPart {
+    /// Notes in order.
+    pub notes: Vec<wire::Note>,
+    /// The newest note of the inbox.
+    pub newest: wire::InboxEnd,
+    /// There are notes after those given: read again after the last of them.
+    pub more: bool,
+}

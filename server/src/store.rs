@@ -1,0 +1,10 @@
+//! The store: a journal of entries under a rising position, and pages of views that are made from it.
+//!
+//! [`Store`] is the contract, [`MemoryStore`] its reference and `SledStore` the one on disk; both pass one contract
+//! suite. `maintenance` works on a store that no relay has open.
+
+mod contract;
+mod memory;
+
+pub use self::contract::{OpenStoreError, PageId, Position, Store, StoreError};
+pub use self::memory::MemoryStore;
