@@ -17,3 +17,5 @@ pub use error::{CallError, ConnectError, OpenError, RelayFault};
 pub use events::{ClientEvent, Events};
 pub use pending::{Added, Changed, NotDone, Pending, Sent};
 pub use status::{Link, Status};
+
+pub use crate::driver::{Clock, Jitter, Surroundings};

@@ -4,8 +4,13 @@
 //! Refused here: a certificate that is not this key's, that no pinned region root vouches for, or that is not a
 //! device's; a relay whose certificate is not its own. TLS is 1.3 (RFC 8446), with X25519MLKEM768 and nothing else.
 
+mod device;
 mod profile;
+mod relay_address;
 mod setup;
+mod tls;
 
+pub(crate) use device::Identity;
 pub use profile::{Profile, ProfileError};
-pub use setup::{RelayAddress, RelayAddressError, Setup, SetupError};
+pub use relay_address::{RelayAddress, RelayAddressError};
+pub use setup::{Setup, SetupError};

@@ -8,6 +8,7 @@
 pub mod api;
 pub mod case;
 pub mod conversation;
+mod driver;
 pub mod identity;
 pub mod mls;
 pub mod store;

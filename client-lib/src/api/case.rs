@@ -4,19 +4,28 @@ use std::fmt;
 
 use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::DeviceId;
+use tokio::sync::oneshot;
 
+use super::client::Client;
 use super::error::CallError;
 use super::pending::{Added, Changed, Pending, Sent};
-use crate::case::{CaseId, CaseView, Digest, Item, ItemDraft, Member, OutboxEntry, Position, Role};
+use crate::case::{CaseId, CaseView, Digest, Item, ItemDraft, ItemId, Member, OutboxEntry, Position, Role};
+use crate::conversation::{Command, CommandError};
+use crate::driver::Waiter;
 
 /// A case of this device. Everything that changes it is stored when the call returns and done when the relay can be
 /// reached; [`Sent`] and [`Pending`] tell when.
 #[derive(Clone)]
 pub struct Case {
+    client: Client,
     id: CaseId,
 }
 
 impl Case {
+    pub(super) fn new(client: Client, id: CaseId) -> Self {
+        Self { client, id }
+    }
+
     /// Its identifier.
     pub fn id(&self) -> CaseId {
         self.id
@@ -24,46 +33,51 @@ impl Case {
 
     /// Where it stands: title, state, own role, group, epoch.
     pub async fn view(&self) -> Result<CaseView, CallError> {
-        todo!()
+        let id = self.id;
+        let view = self.client.query(move |conversation| conversation.case(id)).await?;
+        view.ok_or(CallError::Command(CommandError::UnknownCase))
     }
 
     /// What its members call it.
     pub async fn title(&self) -> Result<String, CallError> {
-        todo!()
+        Ok(self.view().await?.title)
     }
 
     /// Says something.
     pub async fn send(&self, draft: ItemDraft) -> Result<Sent, CallError> {
-        let _ = draft;
-        todo!()
+        let item = ItemId::random();
+        let (answer, outcome) = oneshot::channel();
+        self.client.call(Command::Send { case: self.id, item, draft }, Waiter::Item(answer)).await?;
+        Ok(Sent::new(item, outcome))
     }
 
     /// At most `limit` items after a position (`Position(0)`: from the first), in the order of the log.
     pub async fn items(&self, after: Position, limit: usize) -> Result<Vec<Item>, CallError> {
-        let _ = (after, limit);
-        todo!()
+        let id = self.id;
+        self.client.query(move |conversation| conversation.items(id, after, limit)).await
     }
 
     /// The devices in it.
     pub async fn members(&self) -> Result<Vec<Member>, CallError> {
-        todo!()
+        let id = self.id;
+        self.client.query(move |conversation| conversation.members(id)).await
     }
 
     /// What of ours is under way.
     pub async fn outbox(&self) -> Result<Vec<OutboxEntry>, CallError> {
-        todo!()
+        let id = self.id;
+        self.client.query(move |conversation| conversation.outbox(id)).await
     }
 
     /// Digest of the items after a position: equal on two devices that hold the same.
     pub async fn digest(&self, after: Position) -> Result<Digest, CallError> {
-        let _ = after;
-        todo!()
+        let id = self.id;
+        self.client.query(move |conversation| conversation.digest(id, after)).await
     }
 
     /// Adds all devices of a professional.
     pub async fn add(&self, professional: ProfessionalAddress, role: Role) -> Result<Pending<Added>, CallError> {
-        let _ = (professional, role);
-        todo!()
+        self.add_any(professional, None, role).await
     }
 
     /// Adds one device of a professional.
@@ -73,14 +87,24 @@ impl Case {
         device: DeviceId,
         role: Role,
     ) -> Result<Pending<Added>, CallError> {
-        let _ = (professional, device, role);
-        todo!()
+        self.add_any(professional, Some(device), role).await
+    }
+
+    async fn add_any(
+        &self,
+        professional: ProfessionalAddress,
+        device: Option<DeviceId>,
+        role: Role,
+    ) -> Result<Pending<Added>, CallError> {
+        let (answer, outcome) = oneshot::channel();
+        let command = Command::Add { case: self.id, professional, device, role };
+        self.client.call(command, Waiter::Added(answer)).await?;
+        Ok(Pending::new(outcome))
     }
 
     /// Removes all devices of a professional.
     pub async fn remove(&self, professional: ProfessionalAddress) -> Result<Pending<Changed>, CallError> {
-        let _ = professional;
-        todo!()
+        self.change(Command::Remove { case: self.id, professional, device: None }).await
     }
 
     /// Removes one device of a professional.
@@ -89,8 +113,7 @@ impl Case {
         professional: ProfessionalAddress,
         device: DeviceId,
     ) -> Result<Pending<Changed>, CallError> {
-        let _ = (professional, device);
-        todo!()
+        self.change(Command::Remove { case: self.id, professional, device: Some(device) }).await
     }
 
     /// Gives a professional another role.
@@ -99,19 +122,24 @@ impl Case {
         professional: ProfessionalAddress,
         role: Role,
     ) -> Result<Pending<Changed>, CallError> {
-        let _ = (professional, role);
-        todo!()
+        self.change(Command::SetRole { case: self.id, professional, role }).await
     }
 
     /// Asks to leave. Done when another member's device has carried it out, which can take as long as nobody is
     /// online.
     pub async fn leave(&self) -> Result<Pending<Changed>, CallError> {
-        todo!()
+        self.change(Command::Leave { case: self.id }).await
     }
 
     /// Gives this device fresh keys.
     pub async fn update_keys(&self) -> Result<Pending<Changed>, CallError> {
-        todo!()
+        self.change(Command::UpdateKeys { case: self.id }).await
+    }
+
+    async fn change(&self, command: Command) -> Result<Pending<Changed>, CallError> {
+        let (answer, outcome) = oneshot::channel();
+        self.client.call(command, Waiter::Changed(answer)).await?;
+        Ok(Pending::new(outcome))
     }
 }
 

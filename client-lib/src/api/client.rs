@@ -1,96 +1,190 @@
 //! One device's client: the store is open, and a connection to the relay is kept in the background.
 
 use std::fmt;
+use std::sync::Arc;
 
+use kring_pki::verify::VerifiedDevice;
 use kring_protocol::address::DeviceAddress;
+use tokio::sync::{oneshot, watch};
 
 use super::case::Case;
 use super::error::{CallError, ConnectError, OpenError};
 use super::events::Events;
-use super::status::Status;
+use super::status::{Link, Status};
 use crate::case::{CaseId, CaseView};
+use crate::conversation::{Command, CommandError, Conversation};
+use crate::driver::{self, Driver, Job, State, Surroundings, Waiter, Wish};
 use crate::identity::Profile;
-use crate::store::Unlock;
+use crate::store::{StoreError, Unlock};
 
 /// One device: its cases, and its connection to the relay.
 ///
-/// Cloning gives another handle of the same client. When the last one is dropped the connection ends and the store is
-/// closed; [`Client::close`] does the same in good order and waits for it.
+/// Cloning gives another handle of the same client. When the last one is dropped, those of its cases included, the
+/// connection ends and the store is closed; [`Client::close`] does the same in good order and waits for it.
 #[derive(Clone)]
-pub struct Client {}
+pub struct Client {
+    driver: Arc<Driver>,
+}
 
 impl Client {
-    /// Opens the profile's store and begins to connect in the background. Does not wait for the relay.
+    /// Opens the profile's store and begins to connect in the background. Does not wait for the relay, but for the
+    /// store: a passphrase takes a fraction of a second to be stretched. Needs a running tokio runtime.
     pub async fn open(profile: &Profile, unlock: &Unlock) -> Result<Self, OpenError> {
-        let _ = (profile, unlock);
-        todo!()
+        Self::start(profile, unlock, Wish::Online(0), Surroundings::default()).await
     }
 
     /// Opens the profile's store and stays offline until [`Client::connect`] is called.
     pub async fn open_offline(profile: &Profile, unlock: &Unlock) -> Result<Self, OpenError> {
-        let _ = (profile, unlock);
-        todo!()
+        Self::start(profile, unlock, Wish::Offline, Surroundings::default()).await
+    }
+
+    /// As [`Client::open_offline`], with a clock and a source of jitter of the caller's own.
+    pub async fn open_in(profile: &Profile, unlock: &Unlock, surroundings: Surroundings) -> Result<Self, OpenError> {
+        Self::start(profile, unlock, Wish::Offline, surroundings).await
+    }
+
+    async fn start(
+        profile: &Profile,
+        unlock: &Unlock,
+        wish: Wish,
+        surroundings: Surroundings,
+    ) -> Result<Self, OpenError> {
+        Ok(Self { driver: Arc::new(driver::start(profile, unlock, wish, surroundings).await?) })
     }
 
     /// This device.
     pub fn address(&self) -> &DeviceAddress {
-        todo!()
+        self.device().address()
+    }
+
+    /// This device's certificate: name, organisation, function.
+    pub fn device(&self) -> &VerifiedDevice {
+        self.driver.identity.device()
     }
 
     /// Connects now instead of when the back-off says so; does nothing while connected. Returns at once.
     pub fn connect(&self) {
-        todo!()
+        self.driver.wish.send_modify(|wish| {
+            *wish = match wish {
+                Wish::Online(acts) => Wish::Online(acts.wrapping_add(1)),
+                Wish::Offline => Wish::Online(0),
+                Wish::Closed => Wish::Closed,
+            }
+        });
     }
 
     /// Ends the connection and stays offline until [`Client::connect`].
     pub fn disconnect(&self) {
-        todo!()
+        self.driver.wish.send_modify(|wish| {
+            if *wish != Wish::Closed {
+                *wish = Wish::Offline;
+            }
+        });
     }
 
-    /// Waits until the relay has answered the hello, or until the first attempt after this call has failed; connects
-    /// at once if need be.
+    /// Waits until the relay has answered the hello, or until an attempt has failed; connects at once if need be.
     pub async fn connected(&self) -> Result<(), ConnectError> {
-        todo!()
+        self.connect();
+        self.until(|state| state.link == Link::Connected).await
     }
 
     /// How the client stands, now.
     pub fn status(&self) -> Status {
-        todo!()
+        let state = self.driver.state.borrow().clone();
+        Status { link: state.link, caught_up: state.caught_up, certificate_until: self.driver.identity.valid_until() }
     }
 
     /// Waits until this device has all that the relay had for it: every followed case's backlog and the inbox are
-    /// read and stored. Returns an error as soon as an attempt to connect fails or the connection breaks.
+    /// read and stored. Returns an error as soon as an attempt to connect fails or the connection ends.
     pub async fn caught_up(&self) -> Result<(), ConnectError> {
-        todo!()
+        self.connect();
+        self.until(|state| state.link == Link::Connected && state.caught_up).await
+    }
+
+    /// Waits for a state; an attempt or connection that fails meanwhile is an error.
+    async fn until(&self, reached: impl Fn(&State) -> bool) -> Result<(), ConnectError> {
+        let mut seen: watch::Receiver<State> = self.driver.state.clone();
+        let before = seen.borrow().failures;
+        let state = seen
+            .wait_for(|state| reached(state) || state.failures > before || state.link == Link::Closed)
+            .await
+            .map_err(|_| ConnectError::Closed)?;
+        if reached(&state) {
+            return Ok(());
+        }
+        match &state.link {
+            Link::Connecting { last: Some(last), .. } => Err(last.clone()),
+            Link::Closed => Err(ConnectError::Closed),
+            // The next attempt has succeeded already, but not yet to the state waited for.
+            Link::Connected | Link::Connecting { last: None, .. } => Err(ConnectError::Broken),
+            Link::Offline => Err(ConnectError::Offline),
+        }
     }
 
     /// All cases of this device.
     pub async fn cases(&self) -> Result<Vec<CaseView>, CallError> {
-        todo!()
+        self.query(Conversation::cases).await
     }
 
     /// Opens a new case with this professional as its coordinator. It is usable at once, and at the relay once
     /// [`Event::CaseOpened`](crate::conversation::Event::CaseOpened) is told.
     pub async fn new_case(&self, title: impl Into<String>) -> Result<Case, CallError> {
-        let _ = title.into();
-        todo!()
+        let case = CaseId::random();
+        self.call(Command::NewCase { case, title: title.into() }, Waiter::Nobody).await?;
+        Ok(Case::new(self.clone(), case))
     }
 
     /// A case that this device has.
     pub async fn case(&self, case: CaseId) -> Result<Case, CallError> {
-        let _ = case;
-        todo!()
+        match self.query(move |conversation| conversation.case(case)).await? {
+            Some(_) => Ok(Case::new(self.clone(), case)),
+            None => Err(CommandError::UnknownCase.into()),
+        }
     }
 
     /// Everything that happens from now on.
     pub fn events(&self) -> Events {
-        todo!()
+        Events::new(self.driver.events.subscribe(), self.driver.state.clone())
     }
 
-    /// Ends the connection in good order (what is under way is answered, for at most a few seconds; reading
-    /// positions are told to the relay) and closes the store.
+    /// Ends the connection in good order (what is under way is answered, for at most a few seconds) and closes the
+    /// store. Other handles of this client, and its cases, are of no use afterwards.
     pub async fn close(self) {
-        todo!()
+        self.driver.wish.send_replace(Wish::Closed);
+        let mut state = self.driver.state.clone();
+        // An error means that everything has ended already.
+        let _ = state.wait_for(|state| state.link == Link::Closed).await;
+    }
+
+    /// Hands a command over; when it returns, the command is stored.
+    pub(super) async fn call(&self, command: Command, waiter: Waiter) -> Result<(), CallError> {
+        let (reply, outcome) = oneshot::channel();
+        let job = Job::Call { command, waiter, reply };
+        self.driver.jobs.send(job).await.map_err(|_| CallError::Closed)?;
+        outcome.await.map_err(|_| CallError::Closed)??;
+        // The user acts: a back-off that waits for its turn waits no longer.
+        self.driver.wish.send_if_modified(|wish| match wish {
+            Wish::Online(acts) => {
+                *acts = acts.wrapping_add(1);
+                true
+            }
+            Wish::Offline | Wish::Closed => false,
+        });
+        Ok(())
+    }
+
+    /// Reads from the conversation.
+    pub(super) async fn query<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Conversation) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Query(Box::new(move |conversation| {
+            // Fails only if nobody waits for it any more.
+            let _ = reply.send(question(conversation));
+        }));
+        self.driver.jobs.send(job).await.map_err(|_| CallError::Closed)?;
+        Ok(answer.await.map_err(|_| CallError::Closed)??)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why a client cannot be opened, cannot connect, or does not take a call.
 
+use kring_pki::verify::{AnchorError, Untrusted};
 use kring_protocol::refusal::Refusal;
 
 use crate::conversation::{self, CommandError, StepError};
@@ -14,15 +15,18 @@ pub enum OpenError {
     /// The store belongs to another device than the profile.
     #[error("this store belongs to another device; restore the profile's own")]
     OtherDevice,
-    /// No pinned region root vouches for the device's certificate.
+    /// The device's certificate is not one that a pinned region root vouches for, or is for another key.
+    #[error("this device's certificate does not hold: {0}")]
+    Certificate(Untrusted),
+    /// The pinned roots in the profile are not roots.
+    #[error("the profile's roots cannot be used: {0}")]
+    Roots(AnchorError),
+    /// The store holds no key, or none that is usable.
+    #[error("the store does not hold this device's key; set the device up again")]
+    KeyMissing,
+    /// The conversation does not accept the certificate.
     #[error("this device's certificate is not one that its region's root vouches for; set the device up again")]
-    Certificate,
-    /// The certificate is for another key than the store's.
-    #[error("this device's certificate is for another key; set the device up again")]
-    KeyDiffers,
-    /// A pinned root is not a certificate authority.
-    #[error("a pinned root in the profile is not a root certificate; set the device up again")]
-    Root,
+    NotVouchedFor,
     /// The operating system gives no thread.
     #[error("the operating system gave no thread ({0})")]
     Thread(std::io::ErrorKind),
@@ -67,8 +71,8 @@ pub enum ConnectError {
     #[error("the relay's certificate is not valid yet; check this device's clock")]
     RelayNotYetValid,
     /// The relay's certificate is not a relay's, or does not hold.
-    #[error("the relay's certificate does not hold; tell the relay's operator")]
-    RelayCertificate,
+    #[error("the relay's certificate does not hold: {0}")]
+    RelayCertificate(Untrusted),
     /// The relay does not speak X25519MLKEM768 and TLS 1.3.
     #[error("the relay does not offer the post-quantum key exchange X25519MLKEM768; it must be updated")]
     KeyExchange,
@@ -132,7 +136,7 @@ impl From<conversation::OpenError> for OpenError {
         match error {
             conversation::OpenError::Store(error) => Self::Store(error),
             conversation::OpenError::OtherDevice => Self::OtherDevice,
-            conversation::OpenError::Certificate => Self::Certificate,
+            conversation::OpenError::Certificate => Self::NotVouchedFor,
         }
     }
 }

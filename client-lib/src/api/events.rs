@@ -3,10 +3,12 @@
 use std::fmt;
 
 use kring_protocol::ids::Timestamp;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::error::ConnectError;
+use super::status::Link;
 use crate::conversation::Event;
+use crate::driver::State;
 use crate::store::StoreError;
 
 /// Something that happened.
@@ -38,12 +40,31 @@ pub enum ClientEvent {
 /// A subscription to a client's events.
 pub struct Events {
     receiver: broadcast::Receiver<ClientEvent>,
+    state: watch::Receiver<State>,
 }
 
 impl Events {
-    /// The next event; `None`: the client is closed.
+    pub(super) fn new(receiver: broadcast::Receiver<ClientEvent>, state: watch::Receiver<State>) -> Self {
+        Self { receiver, state }
+    }
+
+    /// The next event; `None`: the client is closed. Nothing is lost if this is dropped before it is ready.
     pub async fn next(&mut self) -> Option<ClientEvent> {
-        match self.receiver.recv().await {
+        let closed = async {
+            // An error means that everything has ended already.
+            let _ = self.state.wait_for(|state| state.link == Link::Closed).await;
+        };
+        let event = tokio::select! {
+            biased;
+            event = self.receiver.recv() => event,
+            () = closed => self.receiver.try_recv().map_err(|error| match error {
+                broadcast::error::TryRecvError::Lagged(missed) => broadcast::error::RecvError::Lagged(missed),
+                broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed => {
+                    broadcast::error::RecvError::Closed
+                }
+            }),
+        };
+        match event {
             Ok(event) => Some(event),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(ClientEvent::Lagged { missed }),
             Err(broadcast::error::RecvError::Closed) => None,

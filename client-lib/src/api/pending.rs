@@ -1,9 +1,9 @@
 //! What is stored but not yet done: an item on its way, a change on its way.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use kring_protocol::ids::{DeviceId, Seq};
+use tokio::sync::oneshot;
 
 use crate::case::{ItemId, Member};
 use crate::conversation::{Dropped, NotAdded};
@@ -11,12 +11,13 @@ use crate::conversation::{Dropped, NotAdded};
 /// An item that is stored here and on its way to the relay.
 pub struct Sent {
     item: ItemId,
+    outcome: oneshot::Receiver<Result<Seq, NotDone>>,
 }
 
 /// A change of a case that is stored here and on its way. Dropping it changes nothing: the change goes on.
 #[must_use = "the change goes on without it, but its outcome is told here"]
 pub struct Pending<T> {
-    outcome: PhantomData<T>,
+    outcome: oneshot::Receiver<Result<T, NotDone>>,
 }
 
 /// Who was added.
@@ -44,6 +45,10 @@ pub enum NotDone {
 }
 
 impl Sent {
+    pub(super) fn new(item: ItemId, outcome: oneshot::Receiver<Result<Seq, NotDone>>) -> Self {
+        Self { item, outcome }
+    }
+
     /// The item's identifier.
     pub fn item(&self) -> ItemId {
         self.item
@@ -51,14 +56,18 @@ impl Sent {
 
     /// Waits until the item is durable at the relay, and says at which record. Nobody need have read it.
     pub async fn relayed(self) -> Result<Seq, NotDone> {
-        todo!()
+        self.outcome.await.unwrap_or(Err(NotDone::Closed))
     }
 }
 
 impl<T> Pending<T> {
+    pub(super) fn new(outcome: oneshot::Receiver<Result<T, NotDone>>) -> Self {
+        Self { outcome }
+    }
+
     /// Waits until the change has been made, or cannot be made any more.
     pub async fn done(self) -> Result<T, NotDone> {
-        todo!()
+        self.outcome.await.unwrap_or(Err(NotDone::Closed))
     }
 }
 

@@ -1,11 +1,64 @@
 //! The profile folder: where the relay is, who this device is, whom it believes; and the encrypted store.
+//!
+//! | in the folder | what it is |
+//! | --- | --- |
+//! | `profile.toml` | version of this form; the relay's address and the name that its certificate bears |
+//! | `device.pem` | the device's certificate, then its organisation's |
+//! | `regions.pem` | pinned roots of regions |
+//! | `relay.pem` | pinned roots of the relay's certificate |
+//! | `store/` | the encrypted store; the device's private key lies in it and nowhere else |
+//!
+//! Refused: a folder without a profile, one that a newer version wrote, and files that cannot be read. Whether the
+//! certificates hold is judged when a client is opened.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use serde::{Deserialize, Serialize};
 
-use super::setup::RelayAddress;
+use super::relay_address::RelayAddress;
+use super::setup::Setup;
+
+/// File with the relay's address.
+pub(super) const PROFILE: &str = "profile.toml";
+/// File with the device's certificates.
+pub(super) const DEVICE: &str = "device.pem";
+/// File with the roots of regions.
+pub(super) const REGIONS: &str = "regions.pem";
+/// File with the roots of the relay.
+pub(super) const RELAY: &str = "relay.pem";
+/// Folder with the encrypted store.
+pub(super) const STORE: &str = "store";
+
+/// Version of the profile's form.
+pub(super) const VERSION: u64 = 1;
+
+/// `profile.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProfileFile {
+    pub(super) version: u64,
+    pub(super) relay: RelayTable,
+}
+
+/// The table `relay` of `profile.toml`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RelayTable {
+    /// `host:port`.
+    pub(super) address: String,
+    /// The name that its certificate bears.
+    pub(super) name: String,
+}
+
+/// The version alone, which every version of the form has in the same place.
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: u64,
+}
 
 /// A device's profile as it stands on the disk; nothing in it is secret, the key lies in the store.
 #[derive(Clone)]
@@ -45,13 +98,48 @@ pub enum ProfileError {
 impl Profile {
     /// Reads the profile in `folder`.
     pub fn open(folder: &Path) -> Result<Self, ProfileError> {
-        let _ = folder;
-        todo!()
+        let text = match std::fs::read_to_string(folder.join(PROFILE)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(ProfileError::Missing),
+            Err(error) => return Err(ProfileError::Io { file: PROFILE, kind: error.kind() }),
+            Ok(text) => text,
+        };
+        let malformed = |_| ProfileError::Malformed { file: PROFILE };
+        let VersionOnly { version } = toml::from_str(&text).map_err(malformed)?;
+        if version > VERSION {
+            return Err(ProfileError::Newer);
+        }
+        let file: ProfileFile = toml::from_str(&text).map_err(malformed)?;
+        let address: RelayAddress =
+            file.relay.address.parse().map_err(|_| ProfileError::Malformed { file: PROFILE })?;
+        let relay = address.with_name(&file.relay.name).map_err(|_| ProfileError::Malformed { file: PROFILE })?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            relay,
+            relay_roots: certificates(folder, RELAY)?,
+            region_roots: certificates(folder, REGIONS)?,
+            chain: certificates(folder, DEVICE)?,
+        })
+    }
+
+    /// The profile that has just been written.
+    pub(super) fn of(folder: &Path, setup: &Setup) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            relay: setup.relay.clone(),
+            relay_roots: setup.relay_roots.clone(),
+            region_roots: setup.region_roots.clone(),
+            chain: setup.chain.clone(),
+        }
     }
 
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The folder of the encrypted store.
+    pub(crate) fn store_folder(&self) -> PathBuf {
+        self.folder.join(STORE)
     }
 
     /// Where the relay is.
@@ -79,4 +167,12 @@ impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Profile(..)")
     }
+}
+
+/// Reads a file of certificates, at least one.
+fn certificates(folder: &Path, file: &'static str) -> Result<Vec<CertificateDer<'static>>, ProfileError> {
+    let pem = std::fs::read(folder.join(file)).map_err(|error| ProfileError::Io { file, kind: error.kind() })?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.map_err(|_| ProfileError::Malformed { file })?;
+    if certificates.is_empty() { Err(ProfileError::Malformed { file }) } else { Ok(certificates) }
 }

@@ -1,13 +1,24 @@
 //! Making a profile: everything is checked first, then written beside its place and moved there in one step.
+//!
+//! Interrupted at any point, a set-up leaves either the whole profile or, beside the wished folder, one whose name
+//! begins with a dot and that nothing reads.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
-use std::str::FromStr;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 
+use aws_lc_rs::rand;
+use kring_pki::issue::PrivateKey;
+use kring_pki::pem;
+use kring_pki::verify::{AnchorError, Crls, TrustAnchors, Untrusted, When, require_key, verify_device};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
-use super::profile::Profile;
-use crate::store::{StoreError, Unlock};
+use super::profile::{self, Profile, ProfileFile, RelayTable};
+use super::relay_address::RelayAddress;
+use crate::store::{Store, StoreError, Unlock};
 
 /// What a device is set up with.
 pub struct Setup {
@@ -23,25 +34,6 @@ pub struct Setup {
     pub relay_roots: Vec<CertificateDer<'static>>,
 }
 
-/// Where a relay is and what its certificate calls it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RelayAddress {
-    host: String,
-    port: u16,
-    name: String,
-}
-
-/// Why a text is not a relay's address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RelayAddressError {
-    /// Not `host:port`.
-    #[error("a relay's address has the form host:port, such as relay.example:4433")]
-    Form,
-    /// The name cannot stand in a certificate.
-    #[error("the relay's name is a domain name or an IP address")]
-    Name,
-}
-
 /// Why a profile was not made. Nothing is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -51,9 +43,12 @@ pub enum SetupError {
     /// The key is not a private Ed25519 key.
     #[error("the device's private key is not an Ed25519 key in PKCS#8")]
     Key,
-    /// The certificate is for another key.
-    #[error("the certificate and the private key do not belong together")]
-    KeyDiffers,
+    /// The certificate is not one that a region root given vouches for, or is for another key.
+    #[error("the device's certificate does not hold: {0}")]
+    Certificate(#[from] Untrusted),
+    /// A root given is not a root.
+    #[error(transparent)]
+    Root(#[from] AnchorError),
     /// A file or folder cannot be written.
     #[error("the profile could not be written ({0})")]
     Io(std::io::ErrorKind),
@@ -63,62 +58,129 @@ pub enum SetupError {
 }
 
 impl Profile {
-    /// Makes a profile in `folder`, which must not exist yet or be empty. The key that `unlock` gives opens its store
-    /// from now on. Blocks for as long as a passphrase takes to be stretched (about a second).
-    pub fn create(folder: &Path, setup: Setup, unlock: &Unlock) -> Result<Self, SetupError> {
-        let _ = (folder, setup, unlock);
-        todo!()
+    /// Makes a profile in `folder`, which must not exist yet or be empty. What `unlock` gives opens its store from now
+    /// on. Blocks for as long as a passphrase takes to be stretched (a fraction of a second).
+    pub fn create(folder: &Path, setup: &Setup, unlock: &Unlock) -> Result<Self, SetupError> {
+        let seed = setup.check()?;
+        if !is_free(folder)? {
+            return Err(SetupError::Exists);
+        }
+        let beside = Beside::make(folder)?;
+        setup.write(&beside.path, &seed, unlock)?;
+        beside.move_to(folder)?;
+        Ok(Self::of(folder, setup))
     }
 }
 
-impl RelayAddress {
-    /// An address whose certificate bears another name than its host.
-    pub fn with_name(self, name: &str) -> Result<Self, RelayAddressError> {
-        let name = rustls_pki_types::ServerName::try_from(name).map_err(|_| RelayAddressError::Name)?;
-        Ok(Self { name: name.to_str().into_owned(), ..self })
+impl Setup {
+    /// Checks that all parts belong together, at no particular time, and gives the key's seed.
+    fn check(&self) -> Result<Zeroizing<[u8; 32]>, SetupError> {
+        let key = PrivateKey::from_der(&self.key).map_err(|_| SetupError::Key)?;
+        let (Some(seed), Some(public)) = (key.ed25519_seed(), key.ed25519_public_key()) else {
+            return Err(SetupError::Key);
+        };
+        let regions = TrustAnchors::from_der(&self.region_roots)?;
+        TrustAnchors::from_der(&self.relay_roots)?;
+        let device = verify_device(&self.chain, &regions, When::Ever, &Crls::none())?;
+        require_key(&device, &public)?;
+        Ok(seed)
     }
 
-    /// The host: a domain name or an IP address.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The UDP port.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// The name that the relay's certificate bears.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl FromStr for RelayAddress {
-    type Err = RelayAddressError;
-
-    fn from_str(text: &str) -> Result<Self, RelayAddressError> {
-        let (host, port) = text.rsplit_once(':').ok_or(RelayAddressError::Form)?;
-        let port = port.parse().map_err(|_| RelayAddressError::Form)?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let name = rustls_pki_types::ServerName::try_from(host).map_err(|_| RelayAddressError::Form)?;
-        Ok(Self { host: host.to_owned(), port, name: name.to_str().into_owned() })
+    /// Writes all files of a profile and makes sure that they are on the disk.
+    fn write(&self, folder: &Path, seed: &Zeroizing<[u8; 32]>, unlock: &Unlock) -> Result<(), SetupError> {
+        let relay = RelayTable { address: self.relay.to_string(), name: self.relay.name().to_owned() };
+        let file = ProfileFile { version: profile::VERSION, relay };
+        let text = toml::to_string(&file).expect("numbers and texts in tables are TOML");
+        write_file(&folder.join(profile::PROFILE), text.as_bytes())?;
+        write_file(&folder.join(profile::DEVICE), pem::certificates(&self.chain).as_bytes())?;
+        write_file(&folder.join(profile::REGIONS), pem::certificates(&self.region_roots).as_bytes())?;
+        write_file(&folder.join(profile::RELAY), pem::certificates(&self.relay_roots).as_bytes())?;
+        let store = folder.join(profile::STORE);
+        make_folder(&store)?;
+        Store::create(&store, unlock)?.write_device_key(seed)?;
+        sync_folder(&store)?;
+        sync_folder(folder)?;
+        Ok(())
     }
 }
 
-impl fmt::Display for RelayAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+/// A folder beside the wished one, removed again unless it is moved there.
+struct Beside {
+    path: PathBuf,
+    moved: bool,
+}
+
+impl Beside {
+    fn make(folder: &Path) -> io::Result<Self> {
+        let mut random = [0; 8];
+        rand::fill(&mut random).map_err(|_| ErrorKind::Other)?;
+        let mut name = OsString::from(".");
+        name.push(folder.file_name().ok_or(ErrorKind::InvalidInput)?);
+        name.push(format!(".setup-{:016x}", u64::from_be_bytes(random)));
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let path = folder.with_file_name(name);
+        make_folder(&path)?;
+        Ok(Self { path, moved: false })
+    }
+
+    /// Moves it to its place; fails if something has come there meanwhile.
+    fn move_to(mut self, folder: &Path) -> Result<(), SetupError> {
+        fs::rename(&self.path, folder).map_err(|error| match error.kind() {
+            ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory => SetupError::Exists,
+            kind => SetupError::Io(kind),
+        })?;
+        self.moved = true;
+        match folder.parent() {
+            Some(parent) if parent != Path::new("") => Ok(sync_folder(parent)?),
+            _ => Ok(sync_folder(Path::new("."))?),
         }
     }
 }
 
-impl fmt::Debug for RelayAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RelayAddress(..)")
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if !self.moved {
+            // What cannot be removed is encrypted or public, and nothing reads it.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// Whether nothing is in a folder's place, or an empty folder.
+fn is_free(folder: &Path) -> io::Result<bool> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound => Ok(true),
+            ErrorKind::NotADirectory => Ok(false),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Makes a folder that only its owner enters.
+fn make_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+impl From<io::Error> for SetupError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error.kind())
     }
 }
 

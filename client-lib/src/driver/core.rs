@@ -1,0 +1,371 @@
+//! The thread that owns the conversation: takes one job at a time, and never waits for anything but the next job.
+//!
+//! SQLite and MLS take milliseconds of disk and processor; on a thread of their own they hold nobody up. What the
+//! thread is given comes through a bounded queue, so a relay that sends faster than this device can store is slowed
+//! down by QUIC's flow control. What it gives away never blocks it: actions go to the connection in a queue that
+//! holds no more than the conversation has asked for, events to a ring that drops the oldest of slow listeners.
+
+use std::collections::{HashMap, VecDeque};
+
+use kring_protocol::ids::{Epoch, GroupId, InboxSeq, Seq, Signature, Timestamp};
+use kring_protocol::message::Request;
+use kring_protocol::proof::TLS_EXPORTER_LENGTH;
+use kring_protocol::refusal::Refusal;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::State;
+use super::exchange::access_mut;
+use super::progress::Progress;
+use super::subscriptions::{Follow, FollowNumber};
+use super::surroundings::Surroundings;
+use super::waiters::{WaitedFor, Waiter, Waiters};
+use crate::api::{CallError, ClientEvent};
+use crate::conversation::{Action, Command, Connected, Conversation, Event, Input, StepError, Ticket};
+use crate::store::StoreError;
+
+/// Names one connection, so that what a former one still had under way is not taken for the present one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ConnectionNumber(pub(super) u64);
+
+/// Something for the thread to do.
+pub(crate) enum Job {
+    /// The user wants something.
+    Call {
+        /// What.
+        command: Command,
+        /// Who waits for its outcome.
+        waiter: Waiter,
+        /// Says that it is stored.
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
+    /// Reads from the conversation.
+    Query(Box<dyn FnOnce(&Conversation) + Send>),
+    /// A connection stands.
+    Connected(Box<NewConnection>),
+    /// A connection has ended.
+    Disconnected(ConnectionNumber),
+    /// Something came on a connection.
+    Arrived(ConnectionNumber, Arrival),
+    /// Time has passed.
+    Tick,
+    /// Close the store and end.
+    Stop,
+}
+
+/// What the thread is told of a new connection.
+pub(crate) struct NewConnection {
+    pub(super) number: ConnectionNumber,
+    pub(super) connected: Connected,
+    pub(super) exporter: [u8; TLS_EXPORTER_LENGTH],
+    pub(super) carry: mpsc::UnboundedSender<Carry>,
+}
+
+/// What comes on a connection.
+pub(crate) enum Arrival {
+    /// For the conversation.
+    Input(Input),
+    /// A backlog has been read.
+    CaughtUp(Follow, Seq),
+    /// A follow pauses at a Commit.
+    Paused(Follow),
+    /// A follow is asked for again, from another record.
+    Again(Follow),
+    /// A follow has ended, or was refused.
+    Unfollowed(Follow, Refusal),
+    /// The inbox has been read.
+    InboxRead,
+}
+
+/// Something for the connection to do.
+#[derive(Debug)]
+pub(crate) enum Carry {
+    /// Send a request and bring its answer.
+    Request(Ticket, Request),
+    /// Follow a group.
+    Follow(Follow),
+    /// Stop following a group.
+    Unfollow(GroupId),
+    /// Read the inbox.
+    ReadInbox(InboxSeq),
+    /// End: what comes cannot be stored.
+    End(StoreError),
+}
+
+/// The connection, as the thread knows it.
+struct Link {
+    number: ConnectionNumber,
+    exporter: [u8; TLS_EXPORTER_LENGTH],
+    carry: mpsc::UnboundedSender<Carry>,
+    progress: Progress,
+    /// Proofs made for this connection, of the newest epoch of each group.
+    proofs: HashMap<GroupId, (Epoch, Signature)>,
+}
+
+/// The thread's own state.
+pub(super) struct Core {
+    pub(super) conversation: Conversation,
+    pub(super) surroundings: Surroundings,
+    pub(super) events: broadcast::Sender<ClientEvent>,
+    pub(super) state: watch::Sender<State>,
+    pub(super) wake: watch::Sender<Option<Timestamp>>,
+    link: Option<Link>,
+    waiters: Waiters,
+    follows: u64,
+    /// Answers that this device gives itself, to be handled after the present step.
+    answered_here: VecDeque<Input>,
+}
+
+impl Core {
+    pub(super) fn new(
+        conversation: Conversation,
+        surroundings: Surroundings,
+        events: broadcast::Sender<ClientEvent>,
+        state: watch::Sender<State>,
+        wake: watch::Sender<Option<Timestamp>>,
+    ) -> Self {
+        let waiters = Waiters::default();
+        Self {
+            conversation,
+            surroundings,
+            events,
+            state,
+            wake,
+            link: None,
+            waiters,
+            follows: 0,
+            answered_here: VecDeque::new(),
+        }
+    }
+
+    /// Works until it is told to stop, or nobody is left to give it work.
+    pub(super) fn run(mut self, jobs: &mut mpsc::Receiver<Job>) {
+        while let Some(job) = jobs.blocking_recv() {
+            match job {
+                Job::Stop => break,
+                Job::Query(query) => query(&self.conversation),
+                Job::Call { command, waiter, reply } => self.call(command, waiter, reply),
+                Job::Connected(new) => self.connected(*new),
+                Job::Disconnected(number) => {
+                    if self.link.take_if(|link| link.number == number).is_some() {
+                        self.step(Input::Disconnected);
+                    }
+                }
+                Job::Arrived(number, arrival) => {
+                    if self.link.as_ref().is_some_and(|link| link.number == number) {
+                        self.arrived(arrival);
+                    }
+                }
+                Job::Tick => self.step(Input::Tick),
+            }
+            self.answer_here();
+            self.settle();
+        }
+    }
+
+    fn call(&mut self, command: Command, waiter: Waiter, reply: oneshot::Sender<Result<(), CallError>>) {
+        let waited_for = WaitedFor::of(&command, &waiter);
+        self.waiters.wait(&command, waiter);
+        let now = self.surroundings.clock.now();
+        let outcome = match self.conversation.handle(Input::Command(command), now) {
+            Ok(actions) => {
+                self.carry_out(actions);
+                Ok(())
+            }
+            Err(error) => {
+                self.waiters.forget_last(waited_for);
+                Err(error.into())
+            }
+        };
+        // A caller that no longer listens has its command stored all the same.
+        let _ = reply.send(outcome);
+    }
+
+    fn connected(&mut self, new: NewConnection) {
+        if self.link.take().is_some() {
+            self.step(Input::Disconnected);
+        }
+        self.link = Some(Link {
+            number: new.number,
+            exporter: new.exporter,
+            carry: new.carry,
+            progress: Progress::default(),
+            proofs: HashMap::new(),
+        });
+        self.step(Input::Connected(new.connected));
+    }
+
+    fn arrived(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Input(input) => self.step(input),
+            Arrival::CaughtUp(follow, after) => {
+                self.step(Input::CaughtUp { group: follow.group, epoch: follow.epoch, after });
+                self.settle_follow(&follow);
+            }
+            Arrival::Paused(follow) => self.settle_follow(&follow),
+            Arrival::Again(follow) => {
+                if let Some(link) = &mut self.link {
+                    link.progress.follow(follow.group, follow.number);
+                    link.carry(Carry::Follow(follow));
+                }
+            }
+            Arrival::Unfollowed(follow, reason) => {
+                self.step(Input::Unfollowed { group: follow.group, epoch: follow.epoch, reason });
+                self.settle_follow(&follow);
+            }
+            Arrival::InboxRead => {
+                if let Some(link) = &mut self.link {
+                    link.progress.inbox_read();
+                }
+            }
+        }
+    }
+
+    fn settle_follow(&mut self, follow: &Follow) {
+        if let Some(link) = &mut self.link {
+            link.progress.settle(follow.group, follow.number);
+        }
+    }
+
+    /// Hands an input over. If the store fails the connection is given up: what came on it is asked for again on the
+    /// next one.
+    fn step(&mut self, input: Input) {
+        match self.conversation.handle(input, self.surroundings.clock.now()) {
+            Ok(actions) => self.carry_out(actions),
+            Err(StepError::Store(error)) => self.store_failed(error),
+            // Only a command is refused, and none comes this way.
+            Err(StepError::Command(_)) => tracing::error!("an input that is no command was refused as one"),
+        }
+    }
+
+    /// Hands over what this device has answered itself. The conversation does not repeat a request that was forbidden,
+    /// so this ends.
+    fn answer_here(&mut self) {
+        while let Some(input) = self.answered_here.pop_front() {
+            self.step(input);
+        }
+    }
+
+    fn store_failed(&mut self, error: StoreError) {
+        tracing::warn!(%error, "the store failed");
+        let _ = self.events.send(ClientEvent::StoreFailed(error));
+        self.answered_here.clear();
+        if let Some(link) = self.link.take() {
+            link.carry(Carry::End(error));
+            // What this would tell the store, the store takes with the next connection.
+            if let Ok(actions) = self.conversation.handle(Input::Disconnected, self.surroundings.clock.now()) {
+                self.carry_out(actions);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Tell(event) => self.tell(event),
+                Action::WakeAt(at) => {
+                    self.wake.send_replace(Some(at));
+                }
+                Action::Request { ticket, request } => self.request(ticket, request),
+                Action::Follow { group, epoch, after } => self.follow(group, epoch, after),
+                Action::Unfollow { group } => {
+                    if let Some(link) = &mut self.link {
+                        link.progress.unfollow(group);
+                        link.carry(Carry::Unfollow(group));
+                    }
+                }
+                Action::ReadInbox { after } => {
+                    if let Some(link) = &mut self.link {
+                        link.progress.inbox();
+                        link.carry(Carry::ReadInbox(after));
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.waiters.see(&event);
+        // Fails only if nobody listens.
+        let _ = self.events.send(ClientEvent::Conversation(event));
+    }
+
+    fn request(&mut self, ticket: Ticket, mut request: Request) {
+        if self.link.is_none() {
+            return;
+        }
+        if let Some(access) = access_mut(&mut request) {
+            match self.proof(access.group, access.epoch) {
+                Ok(Some(proof)) => access.proof = Some(proof),
+                // Without the key the relay would say no; so does this device, and spares it the question.
+                Ok(None) => {
+                    let answer = Err(Refusal::Forbidden);
+                    return self.answered_here.push_back(Input::Answered { ticket, answer });
+                }
+                Err(error) => return self.store_failed(error),
+            }
+        }
+        if let Some(link) = &self.link {
+            link.carry(Carry::Request(ticket, request));
+        }
+    }
+
+    fn follow(&mut self, group: GroupId, epoch: Epoch, after: Option<Seq>) {
+        if self.link.is_none() {
+            return;
+        }
+        let proof = match self.proof(group, epoch) {
+            Ok(Some(proof)) => proof,
+            Ok(None) => {
+                let reason = Refusal::Forbidden;
+                return self.answered_here.push_back(Input::Unfollowed { group, epoch, reason });
+            }
+            Err(error) => return self.store_failed(error),
+        };
+        self.follows += 1;
+        let number = FollowNumber(self.follows);
+        if let Some(link) = &mut self.link {
+            link.progress.follow(group, number);
+            link.carry(Carry::Follow(Follow { number, group, epoch, proof, after }));
+        }
+    }
+
+    /// The proof of an epoch for the present connection. `None`: this device does not hold that key.
+    fn proof(&mut self, group: GroupId, epoch: Epoch) -> Result<Option<Signature>, StoreError> {
+        let Some(link) = &mut self.link else { return Ok(None) };
+        if let Some((known, proof)) = link.proofs.get(&group)
+            && *known == epoch
+        {
+            return Ok(Some(*proof));
+        }
+        let proof = self.conversation.prove(&link.exporter, group, epoch)?;
+        if let Some(proof) = proof {
+            link.proofs.insert(group, (epoch, proof));
+        }
+        Ok(proof)
+    }
+
+    /// After each job: answers who waits, and says whether this device has caught up.
+    fn settle(&mut self) {
+        if self.waiters.expect_changes() {
+            let conversation = &self.conversation;
+            // A store that cannot be asked says nothing about what is under way.
+            self.waiters.settle(|case| match conversation.outbox(case) {
+                Ok(outbox) => outbox.iter().any(|entry| entry.item.is_none()),
+                Err(_) => true,
+            });
+        }
+        let caught_up = self.link.as_ref().is_some_and(|link| link.progress.is_caught_up());
+        let changed =
+            self.state.send_if_modified(|state| std::mem::replace(&mut state.caught_up, caught_up) != caught_up);
+        if changed && caught_up {
+            let _ = self.events.send(ClientEvent::CaughtUp);
+        }
+    }
+}
+
+impl Link {
+    /// Fails only if the connection is gone already; then this is asked for again on the next one.
+    fn carry(&self, carry: Carry) {
+        let _ = self.carry.send(carry);
+    }
+}

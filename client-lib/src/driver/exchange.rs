@@ -1,0 +1,237 @@
+//! One request and its answer, on a stream of their own.
+//!
+//! Nothing that a relay sends is believed: a frame that is too large or unreadable, an answer of another kind than the
+//! request asks for, one that grows beyond its bound, ends early or does not come is a [`RelayFault`].
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use kring_protocol::frame::{self, PREFIX};
+use kring_protocol::limits::{MAX_MESSAGE, MAX_READ};
+use kring_protocol::message::{Access, Reply, Request};
+use kring_protocol::refusal::Refusal;
+use quinn::{Connection, ReadError, RecvStream, WriteError};
+use serde::de::DeserializeOwned;
+
+use super::surroundings;
+use crate::api::RelayFault;
+
+/// Longest silence in an answer. A relay answers within milliseconds; a disk that stalls takes seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Most bytes in a frame from the relay: the largest message or note, and room for what stands around it.
+const FRAME_LIMIT: usize = MAX_MESSAGE + (64 << 10);
+
+/// Most bytes in an answer that is handed over as a whole: a full read and the record that went over its limit.
+const ANSWER_LIMIT: usize = MAX_READ as usize + FRAME_LIMIT;
+
+/// Most bytes that are set aside before they have come: an announced length is not believed.
+const SET_ASIDE: usize = 64 << 10;
+
+/// Why an exchange came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The relay breaks the protocol.
+    Fault(RelayFault),
+    /// The connection has ended; it knows why.
+    Lost,
+}
+
+impl From<RelayFault> for Failure {
+    fn from(fault: RelayFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Frames that come on a stream.
+pub(super) struct Frames {
+    stream: RecvStream,
+}
+
+impl Frames {
+    /// Reads frames from `stream`.
+    pub(super) fn new(stream: RecvStream) -> Self {
+        Self { stream }
+    }
+
+    /// The next frame's body; `None`: the stream has ended between two frames.
+    pub(super) async fn next_body(&mut self) -> Result<Option<BytesMut>, Failure> {
+        let prefix = self.bytes(PREFIX).await?;
+        if prefix.is_empty() {
+            return Ok(None);
+        }
+        let prefix = prefix.as_ref().try_into().map_err(|_| RelayFault::Unfinished)?;
+        let length = frame::body_length(prefix, FRAME_LIMIT).map_err(|error| match error {
+            frame::FrameError::TooLarge { .. } => RelayFault::TooMuch,
+            frame::FrameError::Empty | frame::FrameError::Malformed | frame::FrameError::Trailing(_) => {
+                RelayFault::Frame
+            }
+        })?;
+        let body = self.bytes(length).await?;
+        if body.len() < length { Err(RelayFault::Unfinished.into()) } else { Ok(Some(body)) }
+    }
+
+    /// The next message, without waiting for longer than a relay may take.
+    pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
+        in_time(async {
+            match self.next_body().await? {
+                Some(body) => Ok(Some(decode(&body)?)),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// Up to `wanted` bytes; fewer if the stream ends first.
+    async fn bytes(&mut self, wanted: usize) -> Result<BytesMut, Failure> {
+        let mut bytes = BytesMut::with_capacity(wanted.min(SET_ASIDE));
+        while bytes.len() < wanted {
+            match self.stream.read_chunk(wanted - bytes.len(), true).await {
+                Ok(Some(chunk)) => bytes.extend_from_slice(&chunk.bytes),
+                Ok(None) => break,
+                Err(ReadError::Reset(_)) => return Err(RelayFault::Unfinished.into()),
+                Err(
+                    ReadError::ConnectionLost(_)
+                    | ReadError::ClosedStream
+                    | ReadError::IllegalOrderedRead
+                    | ReadError::ZeroRttRejected,
+                ) => return Err(Failure::Lost),
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Decodes a frame's body.
+pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, RelayFault> {
+    frame::decode(body).map_err(|_| RelayFault::Frame)
+}
+
+/// Gives up after [`PATIENCE`].
+async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    surroundings::within(PATIENCE, work).await.unwrap_or(Err(RelayFault::Silent.into()))
+}
+
+/// Sends a request and gives back the stream on which the answer comes.
+pub(super) async fn send(connection: &Connection, request: &Request) -> Result<Frames, Failure> {
+    in_time(async {
+        let (mut sender, receiver) = connection.open_bi().await.map_err(|_| Failure::Lost)?;
+        match sender.write_chunk(frame::encode(request)).await {
+            Ok(()) => {
+                // Fails only if the relay has stopped the stream, which does not matter: its answer says why.
+                let _ = sender.finish();
+            }
+            // The relay wants no more of it; its answer says why.
+            Err(WriteError::Stopped(_)) => {}
+            Err(WriteError::ConnectionLost(_) | WriteError::ClosedStream | WriteError::ZeroRttRejected) => {
+                return Err(Failure::Lost);
+            }
+        }
+        Ok(Frames::new(receiver))
+    })
+    .await
+}
+
+/// Sends a request and waits for its whole answer.
+pub(super) async fn ask(connection: &Connection, request: &Request) -> Result<Result<Vec<Reply>, Refusal>, Failure> {
+    let mut frames = send(connection, request).await?;
+    let mut answer = Vec::new();
+    let mut size = 0;
+    loop {
+        let body = in_time(frames.next_body()).await?.ok_or(RelayFault::Unfinished)?;
+        size += body.len();
+        if size > ANSWER_LIMIT {
+            return Err(RelayFault::TooMuch.into());
+        }
+        let reply: Reply = decode(&body)?;
+        if let Reply::Refused(refusal) = reply {
+            return Ok(Err(refusal));
+        }
+        let place = place(request, &reply);
+        answer.push(reply);
+        match place {
+            Place::Middle => {}
+            Place::Last => return Ok(Ok(answer)),
+            Place::Nowhere => return Err(RelayFault::WrongAnswer.into()),
+        }
+    }
+}
+
+/// Where a reply may stand in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Middle,
+    Last,
+    Nowhere,
+}
+
+/// Where `reply` may stand in the answer to `request`; the table of `docs/protocol.md`.
+fn place(request: &Request, reply: &Reply) -> Place {
+    match (request, reply) {
+        (Request::Hello(_), Reply::Welcome(_))
+        | (
+            Request::CreateGroup(_) | Request::Submit(_) | Request::SubmitCommit(_) | Request::FindReceipt(_),
+            Reply::Receipt(_),
+        )
+        | (Request::Read(_), Reply::ReadEnd(_))
+        | (Request::Follow(_), Reply::Live(_) | Reply::Paused(_))
+        | (
+            Request::Unfollow(_)
+            | Request::RegisterCursor(_)
+            | Request::MoveCursors(_)
+            | Request::SendNote(_)
+            | Request::AcknowledgeInbox(_)
+            | Request::EraseGroup(_),
+            Reply::Done(_),
+        )
+        | (Request::PublishKeyPackages(_), Reply::KeyPackageCount(_))
+        | (Request::ClaimKeyPackages(_), Reply::Claimed(_))
+        | (Request::ReadInbox(_), Reply::InboxEnd(_)) => Place::Last,
+        (Request::Read(_) | Request::Follow(_), Reply::Record(_) | Reply::Gap(_))
+        | (Request::ReadInbox(_), Reply::Note(_)) => Place::Middle,
+        _ => Place::Nowhere,
+    }
+}
+
+/// The access that a request claims, if it is about a group.
+pub(super) fn access_mut(request: &mut Request) -> Option<&mut Access> {
+    match request {
+        Request::CreateGroup(request) => Some(&mut request.access),
+        Request::Submit(request) => Some(&mut request.access),
+        Request::SubmitCommit(request) => Some(&mut request.access),
+        Request::FindReceipt(request) => Some(&mut request.access),
+        Request::Read(request) => Some(&mut request.access),
+        Request::Follow(request) => Some(&mut request.access),
+        Request::RegisterCursor(request) => Some(&mut request.access),
+        Request::EraseGroup(request) => Some(&mut request.access),
+        Request::Hello(_)
+        | Request::Unfollow(_)
+        | Request::MoveCursors(_)
+        | Request::PublishKeyPackages(_)
+        | Request::ClaimKeyPackages(_)
+        | Request::SendNote(_)
+        | Request::ReadInbox(_)
+        | Request::AcknowledgeInbox(_)
+        | Request::Unknown(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kring_protocol::ids::{InboxSeq, Seq, Timestamp};
+    use kring_protocol::message::{Empty, InboxEnd, MoveCursors, ReadInbox, Receipt};
+
+    #[test]
+    fn an_answer_of_another_kind_fits_nowhere() {
+        let receipt = Reply::Receipt(Receipt { seq: Seq(1), at: Timestamp(1) });
+        let moves = Request::MoveCursors(MoveCursors { moves: Vec::new() });
+        assert_eq!(place(&moves, &receipt), Place::Nowhere);
+        assert_eq!(place(&moves, &Reply::Done(Empty)), Place::Last);
+        assert_eq!(place(&moves, &Reply::Unknown(99)), Place::Nowhere);
+        let inbox = Request::ReadInbox(ReadInbox { after: InboxSeq(0) });
+        assert_eq!(place(&inbox, &Reply::InboxEnd(InboxEnd { through: InboxSeq(0) })), Place::Last);
+        assert_eq!(place(&inbox, &Reply::Done(Empty)), Place::Nowhere);
+    }
+}
