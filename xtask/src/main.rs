@@ -1,2 +1,58 @@
-//! Placeholder.
-fn main() {}
+//! Development tasks, so that nobody has to install a task runner: `cargo xtask check` is what continuous integration
+//! runs, step by step in the order in which a fault shows soonest.
+
+mod outcome;
+mod step;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use outcome::Outcome;
+use step::{Step, Watch};
+
+/// Development tasks of Kring.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs everything that a change has to pass.
+    Check {
+        /// Only these steps, in the order given.
+        steps: Vec<Step>,
+        /// Goes on after a step has failed.
+        #[arg(long)]
+        keep_going: bool,
+    },
+    /// Compares the dependencies with the RustSec advisories, which come from the network.
+    Advisories,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let (steps, keep_going) = match Arguments::parse().task {
+        Task::Check { steps, keep_going } if steps.is_empty() => (Step::CHECK.to_vec(), keep_going),
+        Task::Check { steps, keep_going } => (steps, keep_going),
+        Task::Advisories => (vec![Step::Advisories], false),
+    };
+    let mut total = Outcome::default();
+    let mut lines = Vec::new();
+    let mut taken = Duration::ZERO;
+    for step in steps {
+        eprintln!("\n== {step}: {}", step.command_line());
+        let watch = Watch::start();
+        let outcome = step.run()?;
+        taken += watch.elapsed();
+        lines.push(format!("step {step} ... {} ({:.0} s)", outcome.verdict(), watch.elapsed().as_secs_f64()));
+        total += outcome;
+        if !total.is_ok() && !keep_going {
+            break;
+        }
+    }
+    println!("\n{}\n\ntest result: {total}; finished in {:.2}s", lines.join("\n"), taken.as_secs_f64());
+    Ok(if total.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,124 @@
+//! The steps: which command each one runs, and when it has passed.
+//!
+//! All of them build in the dev profile, so that the dependencies (most of the time of a build from nothing) are
+//! compiled once for tests, demo and documentation.
+
+use std::fmt;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+use crate::outcome::Outcome;
+
+/// One step of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// The code is formatted.
+    Format,
+    /// Dependencies: who may depend on what, licences, sources.
+    Deny,
+    /// Lints, with warnings denied.
+    Clippy,
+    /// Documentation, with warnings denied.
+    Doc,
+    /// All tests of all packages.
+    Test,
+    /// The demo: a relay, seven devices, and what must hold afterwards.
+    Demo,
+    /// Dependencies: known advisories. Needs the network, and so is no part of `check`.
+    Advisories,
+}
+
+impl Step {
+    /// What `check` runs: what shows a fault soonest comes first.
+    pub(crate) const CHECK: [Self; 6] = [Self::Format, Self::Deny, Self::Clippy, Self::Doc, Self::Test, Self::Demo];
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Format => &["fmt", "--all", "--check"],
+            Self::Deny => &["deny", "--locked", "check", "bans", "licenses", "sources"],
+            Self::Clippy => &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
+            Self::Doc => &["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"],
+            Self::Test => &["test", "--locked", "--workspace", "--no-fail-fast"],
+            Self::Demo => &["run", "--locked", "--package", "kring-cli", "--", "demo"],
+            Self::Advisories => &["deny", "--locked", "check", "advisories"],
+        }
+    }
+
+    /// The command, as one would type it.
+    pub(crate) fn command_line(self) -> String {
+        format!("cargo {}", self.arguments().join(" "))
+    }
+
+    fn command(self) -> Command {
+        // Set by the `cargo` that runs this program: the same toolchain does the rest.
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.args(self.arguments()).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        if self == Self::Doc {
+            command.env("RUSTDOCFLAGS", "-D warnings");
+        }
+        command
+    }
+
+    /// Runs the step; what it prints is passed on.
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let mut command = self.command();
+        if self != Self::Test {
+            let status = command.status().with_context(|| self.command_line())?;
+            return Ok(Outcome::of_step(status.success()));
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| self.command_line())?;
+        let output = child.stdout.take().context("the output is piped")?;
+        let mut total = Outcome::default();
+        for line in BufReader::new(output).lines() {
+            let line = line.context("reading what the tests print")?;
+            println!("{line}");
+            if let Some(outcome) = Outcome::of_line(&line) {
+                total += outcome;
+            }
+        }
+        // A test binary that crashes or does not compile ends without its line.
+        if !child.wait()?.success() && total.is_ok() {
+            total += Outcome::of_step(false);
+        }
+        Ok(total)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value().expect("no step is hidden");
+        f.write_str(value.get_name())
+    }
+}
+
+/// How long a step takes, for people to see.
+pub(crate) struct Watch(Instant);
+
+impl Watch {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one clock of this program: it times steps and decides nothing"
+    )]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_has_every_step_but_the_one_that_needs_the_network() {
+        let left_out: Vec<_> = Step::value_variants().iter().filter(|step| !Step::CHECK.contains(step)).collect();
+        assert_eq!(left_out, [&Step::Advisories]);
+    }
+}
