@@ -85,6 +85,9 @@ pub enum IssueError {
     /// The issuer's certificate is not an authority's.
     #[error("the issuer's certificate is not an authority's; give the one that may sign")]
     NotAnAuthority,
+    /// The issuer's certificate lets it sign certificates but no lists of revoked ones.
+    #[error("the issuer's certificate does not allow it to revoke; have its region issue it anew with that right")]
+    MayNotRevoke,
     /// The certificate that is to sign for an organisation is not such a one.
     #[error("this is not the certificate of an organisation: {0}")]
     NotAnOrganisation(Untrusted),

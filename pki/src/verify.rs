@@ -203,3 +203,39 @@ pub fn verify_relay(
     let end_entity = EndEntityCert::try_from(path.leaf).map_err(|_| Untrusted::Unreadable)?;
     end_entity.verify_is_valid_for_subject_name(name).map_err(|_| Untrusted::OtherHost)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kring_protocol::ids::DeviceId;
+
+    /// rustls-webpki checks the domain as well; this check stands without it.
+    #[test]
+    fn an_organisation_speaks_for_its_own_name_domain_and_functions() {
+        let name = |text: &str| DisplayName::new(text).expect("valid");
+        let function = |code: &str| FunctionCode::new(code).expect("valid");
+        let organisation = OrganisationForm {
+            name: name("Politie"),
+            domain: "politie.example".to_owned(),
+            functions: vec![function("police")],
+        };
+        let check = |address: &str, of: &str, code: &str| {
+            let professional = address.parse().expect("valid");
+            let device = DeviceForm {
+                address: DeviceAddress { professional, device: DeviceId([7; 16]) },
+                name: name("Anne"),
+                organisation: name(of),
+                function: function(code),
+                public_key: [0; 32],
+            };
+            require_within(&device, &organisation)
+        };
+        assert_eq!(check("a@politie.example", "Politie", "police"), Ok(()));
+        assert_eq!(check("a@wijk.politie.example", "Politie", "police"), Ok(()));
+        for address in ["a@leiden.example", "a@antipolitie.example", "a@politie.example.org", "a@xample.nl"] {
+            assert_eq!(check(address, "Politie", "police"), Err(Untrusted::OutsideOrganisation), "{address}");
+        }
+        assert_eq!(check("a@politie.example", "politie", "police"), Err(Untrusted::OrganisationNameDiffers));
+        assert_eq!(check("a@politie.example", "Politie", "youth-care"), Err(Untrusted::FunctionNotPermitted));
+    }
+}

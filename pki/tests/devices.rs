@@ -107,6 +107,8 @@ fn each_thing_wrong_with_a_device_is_refused_for_its_own_reason() {
             |p| subject(p, DnType::OrganizationName, "Gemeente Leiden"),
             Untrusted::OrganisationNameDiffers,
         ),
+        ("two organisations", |p| subject(p, second(10), "Gemeente Leiden"), Untrusted::Subject),
+        ("two names", |p| subject(p, second(3), "Bert Jansen"), Untrusted::Subject),
         ("no organisation", |p| without(p, DnType::OrganizationName), Untrusted::Subject),
         ("no name", |p| without(p, DnType::CommonName), Untrusted::Subject),
         ("a name that reads backwards", |p| subject(p, DnType::CommonName, "Anne\u{202e}nesnaJ"), Untrusted::Subject),
@@ -371,6 +373,11 @@ const TITLE: DnType = DnType::CustomDnType(Vec::new());
 /// Sets an attribute of the subject; [`TITLE`] stands for the title.
 fn subject(params: &mut CertificateParams, kind: DnType, value: &str) {
     params.distinguished_name.push(kind_of(kind), value);
+}
+
+/// An attribute of the subject by number; rcgen takes it for another one than the attribute that it knows by name.
+fn second(number: u64) -> DnType {
+    DnType::CustomDnType(vec![2, 5, 4, number])
 }
 
 fn without(params: &mut CertificateParams, kind: DnType) {

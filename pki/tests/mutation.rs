@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use kring_pki::form::Serial;
 use kring_pki::issue::{Algorithm, DeviceRequest, OrganisationCa, PrivateKey};
-use kring_pki::verify::{Crl, Crls, TrustAnchors, When, verify_device};
+use kring_pki::verify::{Crl, Crls, TrustAnchors, Untrusted, When, verify_device};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -77,24 +77,40 @@ fn changed(bytes: &[u8], changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
-/// The certificate with a changed content that the organisation's key has signed: what a malicious administrator who
-/// writes DER by hand can make.
-fn signed_by_police(organisation: &OrganisationCa, certificate: &[u8], changes: &[Change]) -> Vec<u8> {
-    let (_, parsed) = x509_parser::certificate::X509Certificate::from_der(certificate).unwrap();
-    let content = changed(parsed.tbs_certificate.as_ref(), changes);
-    let signature = pair(organisation.key()).sign(&content).unwrap();
+/// A certificate of any content that the organisation's key has signed: what a malicious administrator who writes DER
+/// by hand can make.
+fn signed_by_police(organisation: &OrganisationCa, content: &[u8]) -> Vec<u8> {
+    let signature = pair(organisation.key()).sign(content).unwrap();
     let algorithm = [0x30, 5, 6, 3, 0x2b, 0x65, 0x70];
-    let body = [&content[..], &algorithm, &[3, 0x41, 0], &signature].concat();
+    let body = [content, &algorithm, &[3, 0x41, 0], &signature].concat();
     let length = u16::try_from(body.len()).unwrap().to_be_bytes();
     [&[0x30, 0x82], &length[..], &body].concat()
+}
+
+/// The part of a certificate that is signed.
+fn content(certificate: &[u8]) -> Vec<u8> {
+    let (_, parsed) = x509_parser::certificate::X509Certificate::from_der(certificate).unwrap();
+    parsed.tbs_certificate.as_ref().to_vec()
 }
 
 #[test]
 fn an_unchanged_certificate_signed_again_is_good() {
     let Made { world, chain, .. } = &*MADE;
-    let again = signed_by_police(&world.police, &chain[0], &[]);
+    let again = signed_by_police(&world.police, &content(&chain[0]));
     assert_eq!(again, &chain[0][..], "Ed25519 signatures are deterministic");
     assert!(world.verify(&[again.into(), chain[1].clone()]).is_ok());
+}
+
+#[test]
+fn a_key_for_something_else_than_signatures_is_refused() {
+    let Made { world, chain, .. } = &*MADE;
+    // X25519 (RFC 8410 §3) differs from Ed25519 in the last byte of its identifier only.
+    let key = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70];
+    let mut content = content(&chain[0]);
+    let at = content.windows(key.len()).position(|window| window == key).unwrap();
+    content[at + key.len() - 1] = 0x6e;
+    let leaf = signed_by_police(&world.police, &content);
+    assert_eq!(world.verify(&[leaf.into(), chain[1].clone()]), Err(Untrusted::KeyNotEd25519));
 }
 
 proptest! {
@@ -114,7 +130,7 @@ proptest! {
     #[test]
     fn whatever_an_organisation_signs_it_speaks_for_itself_only(changes in changes()) {
         let Made { world, chain, list, .. } = &*MADE;
-        let leaf = signed_by_police(&world.police, &chain[0], &changes).into();
+        let leaf = signed_by_police(&world.police, &changed(&content(&chain[0]), &changes)).into();
         let crls = Crls::from_iter([Crl::from_der(list).unwrap()]);
         let forged = [leaf, chain[1].clone()];
         for when in [When::At(NOW), When::Ever] {

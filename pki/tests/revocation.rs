@@ -4,7 +4,7 @@
 mod world;
 
 use kring_pki::form::Serial;
-use kring_pki::issue::{Algorithm, Reason, Revocation, Validity};
+use kring_pki::issue::{Algorithm, IssueError, OrganisationCa, PrivateKey, Reason, Revocation, Validity};
 use kring_pki::verify::{
     Crl, CrlError, Crls, MAX_CRL, Untrusted, VerifiedDevice, When, Whose, verify_device, verify_relay,
 };
@@ -106,7 +106,7 @@ fn a_region_revokes_an_organisation_with_all_its_devices() {
     let crls = Crls::from_iter([region]);
     assert_eq!(check(&world, device.chain(), When::At(NOW), &crls), Err(Untrusted::Revoked(Whose::Authority)));
     // A certificate of the organisation that is not revoked, added to the chain, is no way round.
-    let key = kring_pki::issue::PrivateKey::from_pem(&world.police.key().to_pem()).unwrap();
+    let key = PrivateKey::from_pem(&world.police.key().to_pem()).unwrap();
     let renewed = world.region.issue_organisation(&police(), key, Validity::days(NOW, 30)).unwrap();
     let chain = [device.chain(), &[renewed.certificate().clone()]].concat();
     assert_eq!(check(&world, &chain, When::At(NOW), &crls), Err(Untrusted::Revoked(Whose::Authority)));
@@ -117,7 +117,7 @@ fn a_region_revokes_an_organisation_with_all_its_devices() {
 #[test]
 fn a_revoked_relay_is_refused() {
     let world = World::new();
-    let key = kring_pki::issue::PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
+    let key = PrivateKey::generate(Algorithm::EcdsaP256).unwrap();
     let relay = world.region.issue_relay(&["relay.example"], key, Validity::days(NOW, 90)).unwrap();
     let serial = Serial::of(&relay.chain()[0]).unwrap();
     let crls = Crls::from_iter([list(&world.region.sign_crl(&[revoked(&serial)], 1, NOW, after(NOW, 7)).unwrap())]);
@@ -140,15 +140,38 @@ fn lists_that_cannot_be_used_are_refused() {
     // A number beyond 64 bits, from another kind of software.
     let key = pair(world.police.key());
     let issuer = rcgen::Issuer::from_ca_cert_der(world.police.certificate(), &key).unwrap();
-    let wide = rcgen::CertificateRevocationListParams {
-        this_update: date(NOW),
-        next_update: date(after(NOW, 1)),
-        crl_number: rcgen::SerialNumber::from_slice(&[0x40; 9]),
-        issuing_distribution_point: None,
-        revoked_certs: Vec::new(),
-        key_identifier_method: rcgen::KeyIdMethod::Sha256,
-    };
+    let mut wide = list_params();
+    wide.crl_number = rcgen::SerialNumber::from_slice(&[0x40; 9]);
     assert_eq!(read(wide.signed_by(&issuer).unwrap().der()), Err(CrlError::Number));
+}
+
+#[test]
+fn a_list_about_authorities_only_says_nothing_about_devices() {
+    let world = World::new();
+    let (device, _) = world.device();
+    let key = pair(world.police.key());
+    let issuer = rcgen::Issuer::from_ca_cert_der(world.police.certificate(), &key).unwrap();
+    let mut params = list_params();
+    params.issuing_distribution_point = Some(rcgen::CrlIssuingDistributionPoint {
+        distribution_point: rcgen::CrlDistributionPoint { uris: vec!["http://politie.example/list".to_owned()] },
+        scope: Some(rcgen::CrlScope::CaCertsOnly),
+    });
+    let partial = list(params.signed_by(&issuer).unwrap().der());
+    let verified = check(&world, device.chain(), When::At(NOW), &Crls::from_iter([partial])).unwrap();
+    assert_eq!(verified.crl(), None);
+}
+
+#[test]
+fn an_organisation_without_the_right_to_revoke_cannot() {
+    let world = World::new();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let issuer = rcgen::Issuer::new(organisation_params(), &key);
+    let signed = list(list_params().signed_by(&issuer).unwrap().der());
+    let chain = world.forge_organisation_with(&key, |p| p.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign]);
+    assert_eq!(signed.verify(&chain[1]), Err(CrlError::NotAllowed));
+    assert_eq!(check(&world, &chain, When::At(NOW), &Crls::from_iter([signed])).unwrap().crl(), None);
+    let police = OrganisationCa::new(chain[1].clone(), PrivateKey::from_pem(&key.serialize_pem()).unwrap()).unwrap();
+    assert_eq!(police.sign_crl(&[], 1, NOW, after(NOW, 7)), Err(IssueError::MayNotRevoke));
 }
 
 #[test]
@@ -172,4 +195,16 @@ fn revoked(serial: &Serial) -> Revocation {
 
 fn police_serial(world: &World) -> Serial {
     Serial::of(world.police.certificate()).unwrap()
+}
+
+/// An empty list as rcgen takes it.
+fn list_params() -> rcgen::CertificateRevocationListParams {
+    rcgen::CertificateRevocationListParams {
+        this_update: date(NOW),
+        next_update: date(after(NOW, 1)),
+        crl_number: rcgen::SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    }
 }

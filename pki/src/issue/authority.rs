@@ -116,7 +116,7 @@ impl Authority {
             key_identifier_method: KeyIdMethod::Sha256,
         };
         let signed = list.signed_by(&self.issuer()?).map_err(|error| match error {
-            rcgen::Error::IssuerNotCrlSigner => IssueError::NotAnAuthority,
+            rcgen::Error::IssuerNotCrlSigner => IssueError::MayNotRevoke,
             _ => IssueError::Signing,
         })?;
         Ok(signed.into())

@@ -78,13 +78,21 @@ impl World {
         &self,
         change: impl FnOnce(&mut CertificateParams),
     ) -> Vec<CertificateDer<'static>> {
-        let key = KeyPair::generate().unwrap();
+        self.forge_organisation_with(&KeyPair::generate().unwrap(), change)
+    }
+
+    /// As [`Self::forge_organisation`], with this key.
+    pub(crate) fn forge_organisation_with(
+        &self,
+        key: &KeyPair,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Vec<CertificateDer<'static>> {
         let mut params = organisation_params();
         change(&mut params);
         let root = pair(self.region.key());
         let root = Issuer::from_ca_cert_der(self.region.certificate(), &root).unwrap();
-        let organisation = CertificateDer::from(params.signed_by(&key, &root).unwrap());
-        let issuer = Issuer::new(params, &key);
+        let organisation = CertificateDer::from(params.signed_by(key, &root).unwrap());
+        let issuer = Issuer::new(params, key);
         vec![device_params().signed_by(&ed25519(), &issuer).unwrap().into(), organisation]
     }
 }
