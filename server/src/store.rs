@@ -1,10 +1,16 @@
 //! The store: a journal of entries under a rising position, and pages of views that are made from it.
 //!
-//! [`Store`] is the contract, [`MemoryStore`] its reference and `SledStore` the one on disk; both pass one contract
-//! suite. `maintenance` works on a store that no relay has open.
+//! [`Store`] is the contract, [`MemoryStore`] its reference and [`SledStore`] the one on disk; both pass one contract
+//! suite. [`maintenance`] works on a store that no relay has open.
 
 mod contract;
+pub mod maintenance;
 mod memory;
+mod sealing;
+mod sled;
+#[cfg(test)]
+mod suite;
 
 pub use self::contract::{OpenStoreError, PageId, Position, Store, StoreError};
 pub use self::memory::MemoryStore;
+pub use self::sled::SledStore;
