@@ -1,0 +1,334 @@
+//! The relay's outside: QUIC, TLS, bounds, queues, the life from start to stop. It decides nothing about groups; what it
+//! lets through, the [engine](crate::engine) is asked about.
+//!
+//! In the order of a connection: [`endpoint`] and [`tls`] say who may connect, [`session`] takes it from handshake to
+//! end, [`intake`] reads a request, [`answer`] has it answered through [`reply`], and what is live goes through
+//! [`queue`] and [`push`].
+
+mod answer;
+mod closing;
+mod deliver;
+mod disk;
+mod endpoint;
+mod intake;
+mod observe;
+mod patient;
+mod proofs;
+mod push;
+mod queue;
+mod registry;
+mod reply;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::fs::DirBuilder;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use kring_protocol::limits::MAX_FRAME;
+use kring_protocol::refusal::Refusal;
+use quinn::Endpoint;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use tls::TlsError;
+
+use self::disk::DiskAlarm;
+use self::intake::FrameMemory;
+use self::registry::Registry;
+use self::tls::{Identity, Trust};
+use crate::clock;
+use crate::config::{Config, Limits, Times, TlsFiles};
+use crate::engine::{self, Engine, EngineThread, OpenError};
+use crate::keys::{self, KeyError};
+use crate::metrics::Metrics;
+use crate::store::{OpenStoreError, SledStore, Store};
+
+/// Why a relay does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The relay key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The database.
+    #[error("the database in {} cannot be opened: {source}", path.display())]
+    Store {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        source: OpenStoreError,
+    },
+    /// The thread that owns the database.
+    #[error(transparent)]
+    Engine(#[from] OpenError),
+    /// The data folder cannot be made or looked at.
+    #[error("the data folder {} cannot be used: {source}", path.display())]
+    Data {
+        /// Which folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The QUIC address.
+    #[error("cannot listen on UDP {address}: {source}; stop what uses it, or set listen.address")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The observation address.
+    #[error("cannot listen on TCP {address}: {source}; stop what uses it, or set observe.address")]
+    Observe {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The observation address can be reached by others and nobody said that this is meant.
+    #[error(
+        "observe.address {0} can be reached by other machines; use 127.0.0.1, or set observe.allow_other_addresses"
+    )]
+    ObserveOthers(SocketAddr),
+}
+
+/// What all connections share.
+pub(crate) struct Shell {
+    pub(crate) engine: Engine,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) limits: Limits,
+    pub(crate) times: Times,
+    pub(crate) frame_limit: usize,
+    pub(crate) registry: Registry,
+    pub(crate) memory: FrameMemory,
+    pub(crate) disk: Arc<DiskAlarm>,
+    /// New requests are refused.
+    pub(crate) draining: Arc<AtomicBool>,
+    /// Connections say farewell.
+    pub(crate) drain: CancellationToken,
+    trust: RwLock<Arc<Trust>>,
+}
+
+impl Shell {
+    /// What is believed about devices now.
+    pub(crate) fn trust(&self) -> Arc<Trust> {
+        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Closes the connections of devices that are no longer believed.
+    fn close_unbelieved(&self) {
+        let (trust, now) = (self.trust(), clock::now());
+        let unbelieved = self.registry.unbelieved(|chain| trust.judge(chain, now).is_ok());
+        tracing::info!(closed = unbelieved.len(), "connections judged by the certificates read anew");
+        for connection in unbelieved {
+            connection.close(closing::code(&Refusal::Revoked), &[]);
+        }
+    }
+}
+
+/// A relay that runs until [`shutdown`](Self::shutdown) or drop; dropped, it ends without farewell.
+pub struct RunningRelay {
+    /// Where it listens for QUIC.
+    pub addr: SocketAddr,
+    /// Where it serves health and metrics, if it does.
+    pub observe_addr: Option<SocketAddr>,
+    shell: Arc<Shell>,
+    endpoint: Endpoint,
+    engine_thread: Option<EngineThread>,
+    files: TlsFiles,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// How a stop went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything in flight was answered.
+    Whole,
+    /// The time ran out; what was not answered is as if it had not been asked, or can be asked for by its operation id.
+    InPart,
+}
+
+/// Starts a relay: key, certificates, database, then the socket, so that whoever connects is served.
+pub async fn start(config: Config) -> Result<RunningRelay, StartError> {
+    refuse_other_machines(&config)?;
+    let store = open_store(&config)?;
+    start_on(config, store).await
+}
+
+fn refuse_other_machines(config: &Config) -> Result<(), StartError> {
+    if let Some(observe) = config.observe
+        && !observe.allow_other_addresses
+        && !observe.address.ip().is_loopback()
+    {
+        return Err(StartError::ObserveOthers(observe.address));
+    }
+    Ok(())
+}
+
+/// Opens the database under the relay key.
+fn open_store(config: &Config) -> Result<Box<dyn Store>, StartError> {
+    let data = &config.store.data;
+    let unusable = |source| StartError::Data { path: data.clone(), source };
+    // For its owner alone; a folder that is there keeps its mode.
+    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(unusable)?;
+    let key = keys::load(config.store.relay_key.as_deref(), keys::credentials().as_deref(), data)?;
+    let store = SledStore::open(data, &key, config.store.cache)
+        .map_err(|source| StartError::Store { path: data.clone(), source })?;
+    Ok(Box::new(store))
+}
+
+/// Starts a relay on a store that is open.
+pub(crate) async fn start_on(config: Config, store: Box<dyn Store>) -> Result<RunningRelay, StartError> {
+    let data = config.store.data.clone();
+    let identity = Identity::load(&config.tls)?;
+
+    let metrics = Arc::new(Metrics::new());
+    metrics.install();
+    let alarm = Arc::new(DiskAlarm::default());
+    disk::free_bytes(&data).map_err(|source| StartError::Data { path: data.clone(), source })?;
+    disk::look(&alarm, &data, config.store.min_free, &metrics);
+    let settings = engine::Settings { max_message: config.limits.message, ..engine::Settings::default() };
+    let (engine, engine_thread) = Engine::start(store, settings, Arc::new(clock::now))?;
+
+    let quic = endpoint::server_config(identity.quic, &config.limits, &config.times);
+    let listen = |source| StartError::Listen { address: config.listen, source };
+    let endpoint = endpoint::bind(config.listen, quic).map_err(listen)?;
+    let addr = endpoint.local_addr().map_err(listen)?;
+
+    let shell = Arc::new(Shell {
+        engine,
+        metrics: metrics.clone(),
+        limits: config.limits,
+        times: config.times,
+        frame_limit: MAX_FRAME,
+        registry: Registry::new(config.limits.connections, config.limits.connections_per_device),
+        memory: FrameMemory::new(config.limits.request_bytes),
+        disk: alarm.clone(),
+        draining: Arc::default(),
+        drain: CancellationToken::new(),
+        trust: RwLock::new(identity.trust),
+    });
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let mut observe_addr = None;
+    if let Some(observe) = config.observe {
+        let failed = |source| StartError::Observe { address: observe.address, source };
+        let listener = observe::bind(observe.address).await.map_err(failed)?;
+        observe_addr = Some(listener.local_addr().map_err(failed)?);
+        let health =
+            observe::Health { disk: alarm.clone(), draining: shell.draining.clone(), metrics: metrics.clone() };
+        tasks.spawn(observe::serve(listener, Arc::new(health), tasks.clone(), stop.clone()));
+    }
+    tasks.spawn(disk::watch(alarm, data, config.store.min_free, metrics, stop.clone()));
+    tasks.spawn(accept(shell.clone(), endpoint.clone(), tasks.clone(), stop.clone()));
+    tracing::info!("the relay has started");
+    Ok(RunningRelay {
+        addr,
+        observe_addr,
+        shell,
+        endpoint,
+        engine_thread: Some(engine_thread),
+        files: config.tls,
+        tasks,
+        stop,
+    })
+}
+
+/// Takes connections in. Beyond the number of handshakes under way they wait in QUIC's own bounded queue, and beyond
+/// that the newest is refused.
+async fn accept(shell: Arc<Shell>, endpoint: Endpoint, tasks: TaskTracker, stop: CancellationToken) {
+    let handshakes = Arc::new(Semaphore::new(shell.limits.handshakes));
+    loop {
+        let next = async {
+            let place = handshakes.clone().acquire_owned().await.ok()?;
+            Some((endpoint.accept().await?, place))
+        };
+        let Some(Some((incoming, place))) = stop.run_until_cancelled(next).await else { return };
+        if shell.draining.load(Ordering::Relaxed) || shell.registry.is_full() {
+            shell.metrics.connections_shed.increment(1);
+            incoming.refuse();
+            continue;
+        }
+        let busy = handshakes.available_permits() < shell.limits.handshakes / 2;
+        if busy && !incoming.remote_address_validated() && incoming.may_retry() {
+            // It may retry: that was asked the line before.
+            let _cannot_fail = incoming.retry();
+            continue;
+        }
+        // An error says that the first packet was no good.
+        if let Ok(connecting) = incoming.accept() {
+            tasks.spawn(session::serve(shell.clone(), connecting, place));
+        }
+    }
+}
+
+impl RunningRelay {
+    /// Reads certificates, roots and revocation lists again: for connections from now on, and those of devices that are
+    /// no longer believed are closed. After an error everything is as before.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let identity = Identity::load(&self.files)?;
+        let quic = endpoint::server_config(identity.quic, &self.shell.limits, &self.shell.times);
+        self.endpoint.set_server_config(Some(quic));
+        *self.shell.trust.write().unwrap_or_else(PoisonError::into_inner) = identity.trust;
+        self.shell.metrics.reloads.increment(1);
+        self.shell.close_unbelieved();
+        Ok(())
+    }
+
+    /// What Prometheus would read now.
+    pub fn metrics(&self) -> String {
+        self.shell.metrics.exposition()
+    }
+
+    /// Stops: no new connections and requests, a farewell to every client, what is in flight is answered, the database
+    /// is brought to rest.
+    pub async fn shutdown(mut self) -> Drained {
+        self.shell.draining.store(true, Ordering::Relaxed);
+        self.shell.metrics.draining.set(1);
+        self.shell.drain.cancel();
+        self.tasks.close();
+        // Sessions end by themselves; the tasks that do not are told at the end of the time.
+        let drained = timeout(self.shell.times.drain, self.sessions_end()).await;
+        self.stop.cancel();
+        self.endpoint.close(closing::code(&Refusal::Draining), &[]);
+        let ended = timeout(LAST_PACKETS, async {
+            self.tasks.wait().await;
+            self.endpoint.wait_idle().await;
+        });
+        let ended = ended.await;
+        let at_rest = self.shell.engine.drain().await.is_ok();
+        if let Some(thread) = self.engine_thread.take() {
+            // A panic of the thread has been reported by its own hook.
+            let _joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        let whole = drained.is_ok() && ended.is_ok() && at_rest;
+        tracing::info!(whole, "the relay has stopped");
+        if whole { Drained::Whole } else { Drained::InPart }
+    }
+
+    async fn sessions_end(&self) {
+        self.shell.registry.emptied().await;
+    }
+}
+
+impl Drop for RunningRelay {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.endpoint.close(closing::code(&Refusal::Draining), &[]);
+    }
+}
+
+/// For the packets that tell peers of the end (RFC 9000 §10.2: three probe time-outs) after the time for draining.
+const LAST_PACKETS: Duration = Duration::from_secs(3);

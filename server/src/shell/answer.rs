@@ -1,0 +1,264 @@
+//! Has one request answered: proof first where it concerns a group, then the engine, then the reply.
+//!
+//! Refused here, before the engine is asked: a second hello, an unknown kind of request, a group without a valid proof
+//! on this connection (in the same words and the same time as a group that does not exist), and, while the disk is
+//! nearly full, everything that would be stored.
+//!
+//! Long answers are read in stretches: what is in memory for one answer is a stretch, however long the log.
+
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use kring_protocol::ids::{InboxSeq, Seq};
+use kring_protocol::limits::MAX_READ;
+use kring_protocol::message::{
+    Access, CreateGroup, Empty, Follow, Hello, Live, Paused, Read, ReadEnd, ReadInbox, Reply, Request, Welcome,
+};
+use kring_protocol::refusal::Refusal;
+use kring_protocol::{OLDEST_VERSION, VERSION};
+
+use super::reply::{Answer, NotTaken};
+use super::session::Session;
+use crate::engine::{AccessCheck, Backlog, Next, ProvenAccess};
+
+/// Bytes of one stretch of an answer: large enough that a device which catches up is bound by the network, small
+/// enough that 1,000 that do so at once take 256 MB.
+const STRETCH: u64 = 256 << 10;
+
+/// Answers the hello: the newest version that both speak, and what waits for the device.
+pub(crate) async fn hello(session: &Arc<Session>, hello: &Hello) -> Result<Welcome, Refusal> {
+    if hello.version < OLDEST_VERSION {
+        return Err(Refusal::UnsupportedVersion);
+    }
+    let shell = &session.shell;
+    let facts = shell.engine.connect(session.requester.clone(), session.queue.clone()).await?;
+    Ok(Welcome {
+        version: hello.version.min(VERSION),
+        features: Vec::new(),
+        incarnation: facts.incarnation,
+        now: facts.now,
+        max_message: shell.limits.message as u64,
+        key_packages: facts.key_packages,
+        inbox: facts.inbox,
+        last_resort: facts.last_resort,
+    })
+}
+
+/// Answers any other request.
+pub(crate) async fn request(
+    session: &Arc<Session>,
+    request: Request,
+    mut answer: Answer<'_>,
+) -> Result<(), NotTaken> {
+    let last = match request {
+        Request::Read(read) => reading(session, read, &mut answer).await,
+        Request::Follow(follow) => following(session, follow, &mut answer).await,
+        Request::ReadInbox(read) => inbox(session, &read, &mut answer).await,
+        other => at_once(session, other).await.map_err(Stopped::Refused),
+    };
+    match last {
+        Ok(reply) => answer.finish(&reply).await,
+        Err(Stopped::Refused(refusal)) => answer.finish(&Reply::Refused(refusal)).await,
+        Err(Stopped::NotTaken) => Err(NotTaken),
+    }
+}
+
+/// Why an answer of several parts stopped.
+enum Stopped {
+    Refused(Refusal),
+    NotTaken,
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<NotTaken> for Stopped {
+    fn from(NotTaken: NotTaken) -> Self {
+        Self::NotTaken
+    }
+}
+
+/// The requests whose answer is one frame.
+async fn at_once(session: &Session, request: Request) -> Result<Reply, Refusal> {
+    let (engine, requester) = (&session.shell.engine, &session.requester);
+    if stores(&request) && session.shell.disk.is_raised() {
+        return Err(Refusal::DiskFull);
+    }
+    let done = |()| Reply::Done(Empty);
+    match request {
+        Request::CreateGroup(request) => {
+            let access = of_new_group(session, &request)?;
+            engine.create_group(requester.device, access, request).await.map(Reply::Receipt)
+        }
+        Request::Submit(request) => {
+            let access = access(session, &request.access).await?;
+            engine.submit(access, request).await.map(Reply::Receipt)
+        }
+        Request::SubmitCommit(request) => {
+            let access = access(session, &request.access).await?;
+            engine.submit_commit(access, request).await.map(Reply::Receipt)
+        }
+        Request::FindReceipt(request) => {
+            let access = access(session, &request.access).await?;
+            engine.find_receipt(access, request).await.map(Reply::Receipt)
+        }
+        Request::Unfollow(request) => engine.unfollow(requester.connection, request.subscription).await.map(done),
+        Request::RegisterCursor(request) => {
+            let access = access(session, &request.access).await?;
+            engine.register_cursor(access, request).await.map(done)
+        }
+        Request::MoveCursors(request) => engine.move_cursors(request).await.map(done),
+        Request::PublishKeyPackages(request) => {
+            engine.publish_key_packages(requester.clone(), request).await.map(Reply::KeyPackageCount)
+        }
+        Request::ClaimKeyPackages(request) => {
+            engine.claim_key_packages(requester.device, request).await.map(Reply::Claimed)
+        }
+        Request::SendNote(request) => engine.send_note(requester.device, request).await.map(done),
+        Request::AcknowledgeInbox(request) => {
+            engine.acknowledge_inbox(requester.device, request.through).await.map(done)
+        }
+        Request::EraseGroup(request) => {
+            let access = access(session, &request.access).await?;
+            engine.erase_group(access).await.map(done)
+        }
+        Request::Hello(_) => Err(Refusal::HelloOrder),
+        Request::Read(_) | Request::Follow(_) | Request::ReadInbox(_) | Request::Unknown(_) => {
+            Err(Refusal::UnknownRequest)
+        }
+    }
+}
+
+/// Whether a request brings something new to the disk. Cursors and acknowledgements do not count: they make room.
+fn stores(request: &Request) -> bool {
+    match request {
+        Request::CreateGroup(_)
+        | Request::Submit(_)
+        | Request::SubmitCommit(_)
+        | Request::PublishKeyPackages(_)
+        | Request::SendNote(_) => true,
+        Request::Hello(_)
+        | Request::FindReceipt(_)
+        | Request::Read(_)
+        | Request::Follow(_)
+        | Request::Unfollow(_)
+        | Request::RegisterCursor(_)
+        | Request::MoveCursors(_)
+        | Request::ClaimKeyPackages(_)
+        | Request::ReadInbox(_)
+        | Request::AcknowledgeInbox(_)
+        | Request::EraseGroup(_)
+        | Request::Unknown(_) => false,
+    }
+}
+
+/// The connection's right to a group: proven now, or before on this connection.
+async fn access(session: &Session, access: &Access) -> Result<ProvenAccess, Refusal> {
+    let recalled = proven(session).recall(access.group, access.epoch);
+    if let Some(recalled) = recalled {
+        return Ok(recalled);
+    }
+    let proof = access.proof.as_ref().ok_or(Refusal::Forbidden)?;
+    let check = session.shell.engine.access(access.group, access.epoch).await?;
+    verify(session, access, check, proof)
+}
+
+/// A new group's proof is made with the key that the request brings.
+fn of_new_group(session: &Session, request: &CreateGroup) -> Result<ProvenAccess, Refusal> {
+    let proof = request.access.proof.as_ref().ok_or(Refusal::Forbidden)?;
+    session.shell.metrics.proofs_verified.increment(1);
+    // Not kept: whether the group comes to be with this key, the engine decides.
+    AccessCheck::of_new_group(request).verify(&session.exporter, proof)
+}
+
+fn verify(
+    session: &Session,
+    access: &Access,
+    check: AccessCheck,
+    proof: &kring_protocol::ids::Signature,
+) -> Result<ProvenAccess, Refusal> {
+    session.shell.metrics.proofs_verified.increment(1);
+    let verified = check.verify(&session.exporter, proof)?;
+    proven(session).keep(access.group, access.epoch, verified);
+    Ok(verified)
+}
+
+fn proven(session: &Session) -> std::sync::MutexGuard<'_, super::proofs::Proven<ProvenAccess>> {
+    // Nothing panics while it is held.
+    session.proven.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn reading(session: &Session, read: Read, answer: &mut Answer<'_>) -> Result<Reply, Stopped> {
+    let access = access(session, &read.access).await?;
+    let mut left = read.limit.min(MAX_READ);
+    let mut after = read.after;
+    loop {
+        let stretch = session.shell.engine.read(access, after, left.min(STRETCH)).await?;
+        let ended = stretch.through >= stretch.head || stretch.backlog.is_empty();
+        left = left.saturating_sub(write(answer, stretch.backlog).await?);
+        if ended || left == 0 {
+            return Ok(Reply::ReadEnd(ReadEnd {
+                head: stretch.head,
+                through: stretch.through,
+                epoch: stretch.epoch,
+            }));
+        }
+        after = Some(stretch.through);
+    }
+}
+
+/// The engine subscribes in the same step in which it reads the last stretch, so that between the backlog and what is
+/// pushed nothing is missing and nothing comes twice.
+async fn following(session: &Session, follow: Follow, answer: &mut Answer<'_>) -> Result<Reply, Stopped> {
+    let access = access(session, &follow.access).await?;
+    let (engine, connection) = (&session.shell.engine, session.requester.connection);
+    let mut after: Option<Seq> = follow.after;
+    loop {
+        let followed = engine.follow(connection, access, follow.subscription, after, STRETCH).await?;
+        write(answer, followed.stretch.backlog).await?;
+        let through = followed.stretch.through;
+        match followed.next {
+            Next::More => after = Some(through),
+            Next::Live => return Ok(Reply::Live(Live { after: through })),
+            Next::Paused(at) => return Ok(Reply::Paused(Paused { at })),
+        }
+    }
+}
+
+/// Writes a stretch; records that stand together are written together. Says how many bytes the records have.
+async fn write(answer: &mut Answer<'_>, backlog: Vec<Backlog>) -> Result<u64, NotTaken> {
+    let mut together: Vec<Bytes> = Vec::new();
+    let mut bytes = 0;
+    for part in backlog {
+        match part {
+            Backlog::Record(record) => {
+                bytes += record.len() as u64;
+                together.push(record);
+            }
+            Backlog::Gap(gap) => {
+                answer.records(together.drain(..)).await?;
+                answer.frame(&Reply::Gap(gap)).await?;
+            }
+        }
+    }
+    answer.records(together).await?;
+    Ok(bytes)
+}
+
+async fn inbox(session: &Session, read: &ReadInbox, answer: &mut Answer<'_>) -> Result<Reply, Stopped> {
+    let mut after: InboxSeq = read.after;
+    loop {
+        let part = session.shell.engine.read_inbox(session.requester.device, after, STRETCH).await?;
+        let last = part.notes.last().map(|note| note.seq);
+        for note in part.notes {
+            answer.frame(&Reply::Note(note)).await?;
+        }
+        match last {
+            Some(last) if part.more => after = last,
+            _ => return Ok(Reply::InboxEnd(part.newest)),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! One connection from its handshake to its end.
+//!
+//! The states are functions, each called by the one before: the handshake gives a verified device, the hello gives a
+//! session, and only a session answers requests. Refused here: a device at its bound of connections, a first request
+//! that is no hello or does not come in time, a second hello, requests while the relay stops. A connection ends when
+//! its certificate does.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kring_protocol::message::{GoingAway, Push, Reply, Request};
+use kring_protocol::proof::{TLS_EXPORTER_LABEL, TLS_EXPORTER_LENGTH};
+use kring_protocol::refusal::Refusal;
+use quinn::{Connecting, Connection, RecvStream, SendStream};
+use rand::Rng as _;
+use rustls_pki_types::CertificateDer;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::proofs::Proven;
+use super::queue::{Closed, PushQueue};
+use super::registry::{AtLimit, Entry};
+use super::reply::Answer;
+use super::{Shell, answer, closing, intake, push};
+use crate::clock;
+use crate::engine::{ConnectionId, Outbound as _, ProvenAccess, Pushed, Requester};
+
+/// Most bytes of the frame that a hello stands in: a version and a list of features.
+const MAX_HELLO: usize = 1 << 10;
+/// How often a connection whose certificate ends in the far future looks at the clock, which an operator may set.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(60 * 60);
+
+/// A connection that has said hello.
+pub(crate) struct Session {
+    pub(crate) shell: Arc<Shell>,
+    pub(crate) requester: Requester,
+    /// Binds proofs to this connection (RFC 8446 §7.5).
+    pub(crate) exporter: [u8; TLS_EXPORTER_LENGTH],
+    pub(crate) proven: Mutex<Proven<ProvenAccess>>,
+    pub(crate) queue: Arc<PushQueue>,
+}
+
+/// Takes the connection out of the registry and the engine however it ends.
+struct Entered {
+    shell: Arc<Shell>,
+    id: ConnectionId,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.shell.registry.leave(self.id);
+        self.shell.engine.disconnect(self.id);
+    }
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(shell: Arc<Shell>, connecting: Connecting, handshake: OwnedSemaphorePermit) {
+    let id = ConnectionId(rand::rng().random());
+    let opened = timeout(shell.times.handshake, open(&shell, id, connecting, handshake)).await;
+    match opened {
+        Ok(Some((connection, session, entered, valid_for))) => {
+            shell.metrics.connections_opened.increment(1);
+            shell.metrics.connections.increment(1);
+            tracing::debug!(connection = id.0, "connection opened");
+            run(&connection, session, valid_for).await;
+            shell.metrics.connections.decrement(1);
+            tracing::debug!(connection = id.0, "connection ended");
+            drop(entered);
+        }
+        Ok(None) | Err(_) => {
+            shell.metrics.handshakes_failed.increment(1);
+            tracing::debug!(connection = id.0, "connection ended before its hello was answered");
+        }
+    }
+}
+
+/// Handshake, certificate, bounds, hello.
+async fn open(
+    shell: &Arc<Shell>,
+    id: ConnectionId,
+    connecting: Connecting,
+    handshake: OwnedSemaphorePermit,
+) -> Option<(Connection, Arc<Session>, Entered, Duration)> {
+    let connection = connecting.await.ok()?;
+    drop(handshake);
+    let identity = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    let now = clock::now();
+    let Ok(device) = shell.trust().judge(&identity, now) else {
+        // Revoked between the handshake and now.
+        connection.close(closing::code(&Refusal::Revoked), &[]);
+        return None;
+    };
+    let address = device.address();
+    let requester = Requester { connection: id, device: address.device, professional: address.professional.clone() };
+    let entry = Entry { device: address.device, chain: *identity, quic: connection.clone() };
+    if let Err(limit) = shell.registry.enter(id, entry) {
+        shell.metrics.connections_shed.increment(1);
+        tracing::debug!(connection = id.0, of_device = (limit == AtLimit::Device), "too many connections");
+        connection.close(closing::busy(), &[]);
+        return None;
+    }
+    let entered = Entered { shell: shell.clone(), id };
+
+    let mut exporter = [0; TLS_EXPORTER_LENGTH];
+    connection.export_keying_material(&mut exporter, TLS_EXPORTER_LABEL, &[]).ok()?;
+    let queue = Arc::new(PushQueue::new(shell.limits.queue_records, shell.limits.queue_bytes, shell.metrics.clone()));
+    let session = Arc::new(Session { shell: shell.clone(), requester, exporter, proven: Mutex::default(), queue });
+    let valid_for = Duration::from_millis(device.valid_until().since(now));
+    greet(&connection, &session).await?;
+    Some((connection, session, entered, valid_for))
+}
+
+/// Answers requests with [`Refusal::HelloOrder`] until the hello comes.
+async fn greet(connection: &Connection, session: &Arc<Session>) -> Option<()> {
+    let shell = &session.shell;
+    loop {
+        let (send, mut receive) = connection.accept_bi().await.ok()?;
+        let answer = Answer::new(send, shell.times.request, &shell.metrics);
+        let refusal = match intake::request(&mut receive, MAX_HELLO, shell.times.handshake, &shell.memory).await {
+            Ok(arrived) => {
+                shell.metrics.request(&arrived.request);
+                shell.metrics.request_bytes.increment(arrived.bytes);
+                match arrived.request {
+                    Request::Hello(hello) => match answer::hello(session, &hello).await {
+                        Ok(welcome) => return answer.finish(&Reply::Welcome(welcome)).await.ok(),
+                        Err(refusal) => refusal,
+                    },
+                    _ => Refusal::HelloOrder,
+                }
+            }
+            Err(intake::NoRequest::Refused(Refusal::TooLarge { .. })) => Refusal::HelloOrder,
+            Err(intake::NoRequest::Refused(refusal)) => refusal,
+            Err(intake::NoRequest::TimedOut | intake::NoRequest::Ended) => {
+                answer.abandon();
+                continue;
+            }
+        };
+        answer.finish(&Reply::Refused(refusal)).await.ok()?;
+    }
+}
+
+/// Answers requests and pushes what is live until either side ends it.
+async fn run(connection: &Connection, session: Arc<Session>, valid_for: Duration) {
+    let shell = &session.shell;
+    let mut requests = JoinSet::new();
+    let mut pushing = tokio::spawn(push::write(
+        connection.clone(),
+        session.queue.clone(),
+        shell.times.request,
+        shell.metrics.clone(),
+    ));
+    let valid_until = tokio::time::Instant::now() + valid_for.min(Duration::from_secs(u32::MAX.into()));
+    let mut going = false;
+    let ended = loop {
+        tokio::select! {
+            accepted = connection.accept_bi() => match accepted {
+                Ok((send, receive)) => {
+                    requests.spawn(request(session.clone(), send, receive));
+                }
+                Err(_) => break Ended::ByPeer,
+            },
+            Some(done) = requests.join_next(), if !requests.is_empty() => {
+                if done.is_err() {
+                    tracing::error!(connection = session.requester.connection.0, "answering a request failed");
+                }
+            }
+            pushed = &mut pushing => match pushed {
+                Ok(Closed::Finished) => break Ended::Stopped,
+                Ok(Closed::Overflowed) => break Ended::TooSlow,
+                Err(_) => break Ended::Failed,
+            },
+            () = shell.drain.cancelled(), if !going => {
+                going = true;
+                farewell(&session);
+            }
+            () = sleep(valid_until.saturating_duration_since(tokio::time::Instant::now()).min(LOOK_AT_CLOCK)) => {
+                if tokio::time::Instant::now() >= valid_until {
+                    break Ended::Revoked;
+                }
+            }
+        }
+    };
+    match ended {
+        Ended::Stopped => {
+            // What is in flight is answered; the shell bounds the time.
+            while requests.join_next().await.is_some() {}
+            connection.close(closing::code(&Refusal::Draining), &[]);
+        }
+        Ended::TooSlow | Ended::Failed => connection.close(closing::busy(), &[]),
+        Ended::Revoked => connection.close(closing::code(&Refusal::Revoked), &[]),
+        Ended::ByPeer => {}
+    }
+    session.queue.finish();
+    pushing.abort();
+}
+
+/// Why a session ended.
+enum Ended {
+    ByPeer,
+    Stopped,
+    TooSlow,
+    Revoked,
+    Failed,
+}
+
+/// Says that the relay stops, and spreads the return of its clients.
+fn farewell(session: &Session) {
+    let spread = u64::try_from(session.shell.times.reconnect_spread.as_millis()).unwrap_or(u64::MAX);
+    let after_ms = rand::rng().random_range(0..=spread);
+    // A full queue means that this peer is given up anyway.
+    let _full = session.queue.push(Pushed::Notice(Push::GoingAway(GoingAway { after_ms })));
+    session.queue.finish();
+}
+
+/// Reads one request, has it answered.
+async fn request(session: Arc<Session>, send: SendStream, mut receive: RecvStream) {
+    let shell = &session.shell;
+    let _counted = InFlight::new(&shell.metrics);
+    let reply = Answer::new(send, shell.times.request, &shell.metrics);
+    let arrived = intake::request(&mut receive, shell.frame_limit, shell.times.request, &shell.memory).await;
+    // A peer that does not take its answer has been told by the stream's reset, or is gone.
+    let _taken = match arrived {
+        Ok(arrived) => {
+            shell.metrics.request(&arrived.request);
+            shell.metrics.request_bytes.increment(arrived.bytes);
+            if shell.draining.load(Ordering::Relaxed) {
+                reply.finish(&Reply::Refused(Refusal::Draining)).await
+            } else {
+                let answered = answer::request(&session, arrived.request, reply).await;
+                drop(arrived.share);
+                answered
+            }
+        }
+        Err(intake::NoRequest::Refused(refusal)) => reply.finish(&Reply::Refused(refusal)).await,
+        Err(intake::NoRequest::TimedOut) => {
+            let _ended = receive.stop(closing::busy());
+            reply.abandon();
+            Ok(())
+        }
+        Err(intake::NoRequest::Ended) => Ok(()),
+    };
+}
+
+/// Counts a request for as long as it lasts.
+struct InFlight<'m>(&'m crate::metrics::Metrics);
+
+impl<'m> InFlight<'m> {
+    fn new(metrics: &'m crate::metrics::Metrics) -> Self {
+        metrics.requests_in_flight.increment(1);
+        Self(metrics)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.requests_in_flight.decrement(1);
+    }
+}

@@ -1,0 +1,246 @@
+//! Who may connect: TLS 1.3 (RFC 8446) with X25519MLKEM768 as its only key exchange and a device's certificate on the
+//! client's side.
+//!
+//! Refused: every older TLS, every other key exchange, a client without a certificate, and a certificate that
+//! `kring-pki` does not believe at this moment. No early data, whose replay a relay could not tell, and no resumption,
+//! which would carry a verdict over a certificate beyond its revocation.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kring_pki::verify::{
+    AnchorError, Crl, CrlError, Crls, TrustAnchors, Untrusted, VerifiedDevice, When, verify_device,
+};
+use kring_protocol::ALPN;
+use kring_protocol::ids::Timestamp;
+use quinn::crypto::rustls::QuicServerConfig;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
+
+use crate::config::TlsFiles;
+use crate::keys::{self, KeyError};
+
+/// Why there is no TLS side.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The private key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A file does not hold what it should.
+    #[error("{} holds no certificate in PEM form", .0.display())]
+    NoCertificate(PathBuf),
+    /// A file does not hold a private key.
+    #[error("{} holds no private key in PEM form", .0.display())]
+    NoPrivateKey(PathBuf),
+    /// The key is not the certificate's, or of a kind that TLS does not use.
+    #[error("the private key {} does not fit the certificate {}", key.display(), certificate.display())]
+    KeyDiffers {
+        /// The key's file.
+        key: PathBuf,
+        /// The certificate's file.
+        certificate: PathBuf,
+    },
+    /// A region root cannot be pinned.
+    #[error("{} cannot be used as a region root: {source}", path.display())]
+    Root {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: AnchorError,
+    },
+    /// A revocation list cannot be used.
+    #[error("{} cannot be used as a revocation list: {source}", path.display())]
+    Crl {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: CrlError,
+    },
+    /// The build's cryptography lacks what the relay demands.
+    #[error("this build has no TLS 1.3 with the cipher suites that QUIC needs; it is broken, install another one")]
+    Build,
+}
+
+/// What the relay believes about devices: region roots and revocation lists.
+pub(crate) struct Trust {
+    anchors: TrustAnchors,
+    crls: Crls,
+}
+
+impl Trust {
+    fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        let mut roots = Vec::new();
+        for path in &files.region_roots {
+            roots.extend(certificates(path)?);
+        }
+        let first = || files.region_roots.first().cloned().unwrap_or_default();
+        let anchors = TrustAnchors::from_der(&roots).map_err(|source| TlsError::Root { path: first(), source })?;
+        let mut crls = Crls::none();
+        for path in &files.crls {
+            for list in CertificateRevocationListDer::pem_slice_iter(&bytes(path)?) {
+                let unusable = |source| TlsError::Crl { path: path.clone(), source };
+                let list = list.map_err(|_| unusable(CrlError::Unreadable))?;
+                crls.add(Crl::from_der(&list).map_err(unusable)?);
+            }
+        }
+        Ok(Self { anchors, crls })
+    }
+
+    /// Judges a device's chain at a moment.
+    pub(crate) fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<VerifiedDevice, Untrusted> {
+        verify_device(chain, &self.anchors, When::At(now), &self.crls)
+    }
+}
+
+/// The relay's side of every handshake, and what it was made from.
+pub(crate) struct Identity {
+    pub(crate) quic: Arc<QuicServerConfig>,
+    pub(crate) trust: Arc<Trust>,
+}
+
+impl Identity {
+    /// Reads all files anew.
+    pub(crate) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        let trust = Arc::new(Trust::load(files)?);
+        let chain = certificates(&files.certificate)?;
+        keys::refuse_exposed(&files.private_key)?;
+        let key = PrivateKeyDer::from_pem_slice(&bytes(&files.private_key)?)
+            .map_err(|_| TlsError::NoPrivateKey(files.private_key.clone()))?;
+
+        let provider = Arc::new(provider());
+        let verifier =
+            DeviceVerifier { trust: trust.clone(), algorithms: provider.signature_verification_algorithms };
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(|_| TlsError::Build)?
+            .with_client_cert_verifier(Arc::new(verifier))
+            .with_single_cert(chain, key)
+            .map_err(|_| TlsError::KeyDiffers {
+                key: files.private_key.clone(),
+                certificate: files.certificate.clone(),
+            })?;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.max_early_data_size = 0;
+        config.send_tls13_tickets = 0;
+        let quic = QuicServerConfig::try_from(config).map_err(|_| TlsError::Build)?;
+        Ok(Self { quic: Arc::new(quic), trust })
+    }
+}
+
+/// The cryptography of aws-lc-rs with one key exchange: hybrid, so that what is recorded today stays closed to a
+/// quantum computer later.
+fn provider() -> CryptoProvider {
+    CryptoProvider { kx_groups: vec![aws_lc_rs::kx_group::X25519MLKEM768], ..aws_lc_rs::default_provider() }
+}
+
+/// Asks `kring-pki` about a client's certificate.
+struct DeviceVerifier {
+    trust: Arc<Trust>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl fmt::Debug for DeviceVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeviceVerifier(..)")
+    }
+}
+
+impl ClientCertVerifier for DeviceVerifier {
+    /// No hints: they would name the regions to whoever connects.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let chain: Vec<CertificateDer<'_>> = std::iter::once(end_entity).chain(intermediates).cloned().collect();
+        let now = Timestamp(now.as_secs().saturating_mul(Timestamp::SECOND));
+        match self.trust.judge(&chain, now) {
+            Ok(_) => Ok(ClientCertVerified::assertion()),
+            Err(reason) => Err(rustls::Error::InvalidCertificate(alert(reason))),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::PeerIncompatible(rustls::PeerIncompatible::Tls13RequiredForQuic))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    /// Device keys are Ed25519 (RFC 8032), whatever the authorities above them use.
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+}
+
+/// The TLS alert that tells a client what to mend, where TLS has a word for it (RFC 8446 §6.2).
+fn alert(reason: Untrusted) -> CertificateError {
+    match reason {
+        Untrusted::Expired { .. } => CertificateError::Expired,
+        Untrusted::NotYetValid { .. } => CertificateError::NotValidYet,
+        Untrusted::Revoked(_) => CertificateError::Revoked,
+        Untrusted::UnknownRoot => CertificateError::UnknownIssuer,
+        Untrusted::BadSignature => CertificateError::BadSignature,
+        Untrusted::WrongUsage => CertificateError::InvalidPurpose,
+        Untrusted::NoCertificate
+        | Untrusted::ChainTooLong
+        | Untrusted::TooLarge
+        | Untrusted::Unreadable
+        | Untrusted::UnknownDemand
+        | Untrusted::WeakSignature
+        | Untrusted::NoOrganisation
+        | Untrusted::OrganisationWithoutDomain
+        | Untrusted::OrganisationWithoutFunctions
+        | Untrusted::Subject
+        | Untrusted::Names
+        | Untrusted::NamesDisagree
+        | Untrusted::OutsideOrganisation
+        | Untrusted::OrganisationNameDiffers
+        | Untrusted::FunctionNotPermitted
+        | Untrusted::KeyNotEd25519
+        | Untrusted::KeyDiffers
+        | Untrusted::OtherHost => CertificateError::ApplicationVerificationFailure,
+    }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let none = || TlsError::NoCertificate(path.to_owned());
+    let found: Vec<_> =
+        CertificateDer::pem_slice_iter(&bytes(path)?).collect::<Result<_, _>>().map_err(|_| none())?;
+    if found.is_empty() { Err(none()) } else { Ok(found) }
+}
