@@ -86,6 +86,19 @@ fn authorities_are_opened_from_their_files() {
 }
 
 #[test]
+fn an_authority_whose_name_cannot_be_written_does_not_sign() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = organisation_params();
+    params.distinguished_name.push(rcgen::DnType::CustomDnType(vec![2, 5, 4, 10]), "A second organisation");
+    let certificate = CertificateDer::from(params.self_signed(&key).unwrap());
+    let root = RegionRoot::from_pem(&pem::certificates([&certificate]), &key.serialize_pem()).unwrap();
+    let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+    let organisation =
+        root.issue_organisation(&police(), key, Validity { not_before: NOW, not_after: after(NOW, 9) });
+    assert_eq!(organisation.map(drop), Err(IssueError::IssuerName));
+}
+
+#[test]
 fn what_would_not_be_believed_is_not_issued() {
     let world = World::new();
     let key = ed25519_public();

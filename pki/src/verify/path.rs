@@ -45,21 +45,23 @@ pub(super) fn verify<'a>(
     let parsed = Certificate::parse(leaf).ok_or(Untrusted::Unreadable)?;
     let end_entity = EndEntityCert::try_from(leaf).map_err(|error| untrusted::from_webpki(&error, whose))?;
 
-    let mut verdict = Err(Untrusted::UnknownRoot);
+    let mut refusal = Untrusted::UnknownRoot;
     for moment in moments(&parsed, others, when) {
         let search = Search { end_entity: &end_entity, anchors, moment, usage };
-        verdict = search.path(others, None).map_err(|error| {
-            let (not_before, not_after) = parsed.validity();
-            let own = moment < not_before || seconds(moment) > seconds(not_after);
-            untrusted::from_webpki(&error, if own { whose } else { Whose::Authority })
-        });
-        if let Ok(issuers) = verdict {
-            // From here on this path alone counts: another one must not hide a revocation.
-            let crl = search.require_not_revoked(&issuers, crls, whose)?;
-            return Ok(Path { leaf, issuers, crl });
+        match search.path(others, None) {
+            Ok(issuers) => {
+                // From here on this path alone counts: another one must not hide a revocation.
+                let crl = search.require_not_revoked(&issuers, crls, whose)?;
+                return Ok(Path { leaf, issuers, crl });
+            }
+            Err(error) => {
+                let (not_before, not_after) = parsed.validity();
+                let own = moment < not_before || seconds(moment) > seconds(not_after);
+                refusal = untrusted::from_webpki(&error, if own { whose } else { Whose::Authority });
+            }
         }
     }
-    verdict.map(|issuers| Path { leaf, issuers, crl: None })
+    Err(refusal)
 }
 
 /// The moments to judge a certificate at; it is enough that one is good.
@@ -67,10 +69,9 @@ pub(super) fn verify<'a>(
 /// Independent of time that is its own first moment, moved into the validity of each certificate that may be its
 /// issuer's: an organisation may renew its certificate and send the new one along with what the old one signed.
 fn moments(leaf: &Certificate<'_>, others: &[CertificateDer<'_>], when: When) -> Vec<Timestamp> {
-    let When::Ever = when else {
-        let When::At(moment) = when else { return Vec::new() };
+    if let When::At(moment) = when {
         return vec![moment];
-    };
+    }
     let (from, _) = leaf.validity();
     let issuers = others.iter().filter_map(|other| Certificate::parse(other));
     let mut moments: Vec<_> = issuers
