@@ -26,9 +26,13 @@ use crate::shell::{self, Drained, StartError};
 use crate::store::{OpenStoreError, maintenance};
 use crate::{logs, signals};
 
+/// What `--help` says of the exit codes.
+const EXIT_CODES: &str = "Exit codes: 0 done; 2 arguments; 3 configuration; 4 relay key or certificate; 5 database; \
+                          6 address in use; 7 stopped before everything was answered; 70 fault of this program";
+
 /// The relay of Kring: keeps the encrypted messages of cases and hands them to those who hold the cases' keys.
 #[derive(Debug, Parser)]
-#[command(name = "kring-relay", version)]
+#[command(name = "kring-relay", version, after_help = EXIT_CODES)]
 pub struct Relay {
     #[command(subcommand)]
     action: Action,
@@ -223,14 +227,11 @@ async fn until_told(config: Config, ready_file: Option<PathBuf>) -> Result<(), F
     if let Some(path) = ready_file {
         announce(&path, &relay).map_err(|source| Failure::ReadyFile { path, source })?;
     }
-    loop {
-        match signals.next().await {
-            signals::Told::Reload => match relay.reload() {
-                Ok(()) => tracing::info!("certificates have been read again"),
-                // The files' names are the operator's own; the reason may quote nothing of a certificate.
-                Err(error) => complain(&error),
-            },
-            signals::Told::Stop => break,
+    while signals.next().await == signals::Told::Reload {
+        match relay.reload() {
+            Ok(()) => tracing::info!("certificates have been read again"),
+            // The files' names are the operator's own, and no reason quotes a certificate.
+            Err(error) => complain(&error),
         }
     }
     match relay.shutdown().await {

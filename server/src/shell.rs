@@ -164,7 +164,9 @@ pub enum Drained {
 /// Starts a relay: key, certificates, database, then the socket, so that whoever connects is served.
 pub async fn start(config: Config) -> Result<RunningRelay, StartError> {
     refuse_other_machines(&config)?;
-    let store = open_store(&config)?;
+    let (config, store) = tokio::task::spawn_blocking(move || open_store(&config).map(|store| (config, store)))
+        .await
+        .expect("opening returns its errors, and the runtime lives as long as this call")?;
     start_on(config, store).await
 }
 

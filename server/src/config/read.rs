@@ -213,7 +213,7 @@ impl<'a, 'i> Reader<'a, 'i> {
         let data = store.path("data", true);
         let relay_key = store.path("relay_key", false);
         let cache = store.number("cache_mib", 16..=1 << 20);
-        let min_free = store.number("min_free_mib", 16..=1 << 30);
+        let min_free = store.number("min_free_mib", 0..=1 << 30);
         store.finish();
 
         let limits = self.limits();

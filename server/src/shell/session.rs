@@ -29,9 +29,6 @@ use crate::engine::{ConnectionId, Outbound as _, ProvenAccess, Pushed, Requester
 
 /// Most bytes of the frame that a hello stands in: a version and a list of features.
 const MAX_HELLO: usize = 1 << 10;
-/// How often a connection whose certificate ends in the far future looks at the clock, which an operator may set.
-const LOOK_AT_CLOCK: Duration = Duration::from_secs(60 * 60);
-
 /// A connection that has said hello.
 pub(crate) struct Session {
     pub(crate) shell: Arc<Shell>,
@@ -58,9 +55,9 @@ impl Drop for Entered {
 /// Serves a connection to its end.
 pub(crate) async fn serve(shell: Arc<Shell>, connecting: Connecting, handshake: OwnedSemaphorePermit) {
     let id = ConnectionId(rand::rng().random());
-    let opened = timeout(shell.times.handshake, open(&shell, id, connecting, handshake)).await;
-    match opened {
-        Ok(Some((connection, session, entered, valid_for))) => {
+    let opening = timeout(shell.times.handshake, open(&shell, id, connecting, handshake));
+    match shell.drain.run_until_cancelled(opening).await {
+        Some(Ok(Some((connection, session, entered, valid_for)))) => {
             shell.metrics.connections_opened.increment(1);
             shell.metrics.connections.increment(1);
             tracing::debug!(connection = id.0, "connection opened");
@@ -69,7 +66,7 @@ pub(crate) async fn serve(shell: Arc<Shell>, connecting: Connecting, handshake: 
             tracing::debug!(connection = id.0, "connection ended");
             drop(entered);
         }
-        Ok(None) | Err(_) => {
+        Some(Ok(None) | Err(_)) | None => {
             shell.metrics.handshakes_failed.increment(1);
             tracing::debug!(connection = id.0, "connection ended before its hello was answered");
         }
@@ -151,7 +148,9 @@ async fn run(connection: &Connection, session: Arc<Session>, valid_for: Duration
         shell.times.request,
         shell.metrics.clone(),
     ));
-    let valid_until = tokio::time::Instant::now() + valid_for.min(Duration::from_secs(u32::MAX.into()));
+    // By the monotonic clock: setting the system's clock neither ends a connection nor prolongs it.
+    let expiry = sleep(valid_for);
+    tokio::pin!(expiry);
     let mut going = false;
     let ended = loop {
         tokio::select! {
@@ -175,11 +174,7 @@ async fn run(connection: &Connection, session: Arc<Session>, valid_for: Duration
                 going = true;
                 farewell(&session);
             }
-            () = sleep(valid_until.saturating_duration_since(tokio::time::Instant::now()).min(LOOK_AT_CLOCK)) => {
-                if tokio::time::Instant::now() >= valid_until {
-                    break Ended::Revoked;
-                }
-            }
+            () = &mut expiry => break Ended::Revoked,
         }
     };
     match ended {

@@ -86,10 +86,13 @@ impl Trust {
     fn load(files: &TlsFiles) -> Result<Self, TlsError> {
         let mut roots = Vec::new();
         for path in &files.region_roots {
-            roots.extend(certificates(path)?);
+            let found = certificates(path)?;
+            // Each file by itself first, so that the error names the right one.
+            TrustAnchors::from_der(&found).map_err(|source| TlsError::Root { path: path.clone(), source })?;
+            roots.extend(found);
         }
-        let first = || files.region_roots.first().cloned().unwrap_or_default();
-        let anchors = TrustAnchors::from_der(&roots).map_err(|source| TlsError::Root { path: first(), source })?;
+        let none = |source| TlsError::Root { path: files.region_roots.first().cloned().unwrap_or_default(), source };
+        let anchors = TrustAnchors::from_der(&roots).map_err(none)?;
         let mut crls = Crls::none();
         for path in &files.crls {
             for list in CertificateRevocationListDer::pem_slice_iter(&bytes(path)?) {

@@ -16,8 +16,8 @@ use kring_protocol::{ALPN, VERSION};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, Endpoint, RecvStream, TransportConfig, VarInt};
 use rustls::RootCertStore;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::crypto::{SupportedKxGroup, aws_lc_rs as provider};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::world::{Device, HOST, World, soon};
 
