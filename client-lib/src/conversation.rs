@@ -3,30 +3,68 @@
 //! It has no thread, no socket and no clock, and it is what a simulation runs. [`io`] is its contract with the driver,
 //! [`event`] what it tells the user.
 
+mod answers;
+mod command;
+mod epoch;
 mod event;
+mod inbox;
 mod io;
+mod log;
+mod outbox;
+mod session;
+mod state;
+mod step;
+mod successor;
+mod views;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use kring_protocol::address::DeviceAddress;
+use kring_protocol::ids::{Epoch, GroupId, Signature, Timestamp};
+use kring_protocol::proof::TLS_EXPORTER_LENGTH;
 
 pub use event::{CommitRefused, Dropped, Event, NotAdded, Suspicion};
 pub use io::{Action, Command, Connected, Input, Ticket};
 
-use kring_protocol::ids::{Epoch, GroupId, Signature, Timestamp};
-use kring_protocol::proof::TLS_EXPORTER_LENGTH;
-
-use crate::case::{CaseId, CaseView, Digest, DraftError, Item, Member, OutboxEntry, Position};
+use crate::case::DraftError;
 use crate::mls::DeviceCredentials;
-use crate::store::{Store, StoreError};
+use crate::mls::access::AccessSeed;
+use crate::mls::group::Group;
+use crate::mls::party::{NoParty, Party};
+use crate::store::{Store, StoreError, decode, encode};
+use session::Session;
+use state::Device;
+use step::Step;
+
+/// Name of the owner's address in the store.
+const OWNER: &str = "owner";
 
 /// What a conversation is told about its surroundings.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Name of the relay (`host:port`) that carries the cases made here; written into each Welcome.
     pub relay: String,
+    /// Single-use KeyPackages that the device keeps at the relay, at most
+    /// [`MAX_KEY_PACKAGES`](kring_protocol::limits::MAX_KEY_PACKAGES). More make more additions possible while the
+    /// device is offline; each costs 3 KB in the store and 2 ms when made.
+    pub key_packages: usize,
+}
+
+impl Settings {
+    /// The usual settings with a relay.
+    pub fn new(relay: impl Into<String>) -> Self {
+        Self { relay: relay.into(), key_packages: kring_protocol::limits::MAX_KEY_PACKAGES }
+    }
 }
 
 /// All cases of one device.
-#[derive(Debug)]
 pub struct Conversation {
-    _store: Store,
+    store: Store,
+    party: Party,
+    settings: Settings,
+    groups: HashMap<GroupId, Group>,
+    session: Session,
 }
 
 /// Why an input was not handled. Nothing of it is stored.
@@ -92,56 +130,110 @@ pub enum OpenError {
 impl Conversation {
     /// Takes up all cases in the store.
     pub fn open(
-        store: Store,
-        _device: DeviceCredentials,
-        _settings: Settings,
-        _now: Timestamp,
+        mut store: Store,
+        device: DeviceCredentials,
+        settings: Settings,
+        now: Timestamp,
     ) -> Result<Self, OpenError> {
-        Ok(Self { _store: store })
+        let party = Party::new(&mut store, device).map_err(|error| match error {
+            NoParty::Own(_) => OpenError::Certificate,
+            NoParty::Store(error) => OpenError::Store(error),
+        })?;
+        let own = Device::from(party.address());
+        match store.read().meta(OWNER)? {
+            Some(bytes) if decode::<Device>(&bytes)? != own => return Err(OpenError::OtherDevice),
+            Some(_) => {}
+            None => {
+                let step = store.begin()?;
+                step.write_meta(OWNER, &encode(&own)?)?;
+                step.commit()?;
+            }
+        }
+        let mut conversation = Self { store, party, settings, groups: HashMap::new(), session: Session::default() };
+        conversation
+            .step(now, |mut step| {
+                step.resume_successors()?;
+                Ok(step.actions)
+            })
+            .map_err(|error| match error {
+                StepError::Store(error) => error,
+                StepError::Command(_) => StoreError::Internal,
+            })?;
+        Ok(conversation)
     }
 
     /// Takes one input. When it returns, all that the actions rest on is on the disk; on an error nothing is.
-    pub fn handle(&mut self, _input: Input, _now: Timestamp) -> Result<Vec<Action>, StepError> {
-        Ok(Vec::new())
+    ///
+    /// After [`StepError::Store`] what still comes on the connection no longer joins what is stored: it is ignored
+    /// until the next [`Input::Connected`], so the driver connects again.
+    pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<Vec<Action>, StepError> {
+        let of_connection =
+            !matches!(input, Input::Command(_) | Input::Connected(_) | Input::Disconnected | Input::Tick);
+        if of_connection && self.session.stale {
+            return Ok(Vec::new());
+        }
+        self.step(now, |step| step.run(input))
+    }
+
+    /// Runs one step in one transaction; after a failure everything is as it was.
+    fn step(
+        &mut self,
+        now: Timestamp,
+        work: impl FnOnce(Step<'_>) -> Result<Vec<Action>, StepError>,
+    ) -> Result<Vec<Action>, StepError> {
+        let session = self.session.clone();
+        let outcome = match self.store.begin() {
+            Err(error) => Err(error.into()),
+            Ok(tx) => {
+                let step = Step {
+                    party: &self.party,
+                    tx: &tx,
+                    groups: &mut self.groups,
+                    session: &mut self.session,
+                    settings: &self.settings,
+                    now,
+                    actions: Vec::new(),
+                };
+                work(step).and_then(|actions| {
+                    tx.commit()?;
+                    Ok(actions)
+                })
+            }
+        };
+        if let Err(error) = &outcome {
+            // In memory the groups may be ahead of the store: they are loaded again.
+            self.groups.clear();
+            self.session = session;
+            if matches!(error, StepError::Store(_)) {
+                self.session.disconnect();
+                self.session.stale = true;
+            }
+        }
+        outcome
     }
 
     /// Signs the proof of an epoch's access key for one connection. `None`: this device does not hold that key.
     pub fn prove(
         &self,
-        _exporter: &[u8; TLS_EXPORTER_LENGTH],
-        _group: GroupId,
-        _epoch: Epoch,
+        exporter: &[u8; TLS_EXPORTER_LENGTH],
+        group: GroupId,
+        epoch: Epoch,
     ) -> Result<Option<Signature>, StoreError> {
-        Ok(None)
+        let Some(seed) = self.store.read().access(group, epoch)? else { return Ok(None) };
+        AccessSeed::new(seed).prove(exporter, group, epoch).map(Some)
     }
 
-    /// All cases of this device.
-    pub fn cases(&self) -> Result<Vec<CaseView>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    /// One case.
-    pub fn case(&self, _case: CaseId) -> Result<Option<CaseView>, StoreError> {
-        Ok(None)
-    }
-
-    /// Items of a case after a position (`Position(0)`: from the first), at most `limit`.
-    pub fn items(&self, _case: CaseId, _after: Position, _limit: usize) -> Result<Vec<Item>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    /// The devices in a case.
-    pub fn members(&self, _case: CaseId) -> Result<Vec<Member>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    /// What of ours is under way in a case.
-    pub fn outbox(&self, _case: CaseId) -> Result<Vec<OutboxEntry>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    /// Digest of a case's items after a position.
-    pub fn digest(&self, _case: CaseId, _after: Position) -> Result<Digest, StoreError> {
-        Ok(Digest([0; 32]))
+    /// This device's address.
+    pub fn address(&self) -> &DeviceAddress {
+        self.party.address()
     }
 }
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Conversation(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

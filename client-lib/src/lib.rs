@@ -10,5 +10,6 @@ pub mod case;
 pub mod conversation;
 mod driver;
 pub mod identity;
+mod item;
 pub mod mls;
 pub mod store;

@@ -1,5 +1,40 @@
 //! MLS (RFC 9420): groups, Commits, the merge gate, access keys, padding, sealing.
+//!
+//! Nothing here opens a socket or decides what the user wants. **No Commit is merged without a
+//! [`Judged`](gate::Judged) value, which only the gate makes**, and openmls's own groups do not leave this folder
+//! except through [`group::Group`].
+//!
+//! Ciphersuite: `MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519` (0x004F, draft-ietf-mls-pq-ciphersuites; its code
+//! point is provisional). Handshake messages are PrivateMessages. Past epochs are not kept.
 
+pub(crate) mod access;
+pub(crate) mod context;
 mod credentials;
+pub(crate) mod gate;
+pub(crate) mod group;
+pub(crate) mod join;
+pub(crate) mod key_package;
+mod leaf;
+pub(crate) mod padding;
+pub(crate) mod party;
+pub(crate) mod policy;
+mod provider;
+pub(crate) mod seal;
 
 pub use credentials::DeviceCredentials;
+
+use openmls::prelude::{Ciphersuite, KeyPackage};
+
+/// The ciphersuite of every group: hybrid post-quantum key encapsulation.
+pub(crate) const SUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519;
+
+/// Type of the GroupContext extension that holds a case's own context (private use, RFC 9420 §17.3).
+pub(crate) const CASE_EXTENSION: u16 = 0xf4b1;
+
+/// Type of the LeafNode extension that holds a device's inbox key (private use, RFC 9420 §17.3).
+pub(crate) const INBOX_EXTENSION: u16 = 0xf4b2;
+
+/// The key to which the Welcome for a KeyPackage is sealed.
+pub(crate) fn inbox_key(key_package: &KeyPackage) -> Option<&[u8]> {
+    leaf::inbox_key(key_package.leaf_node())
+}

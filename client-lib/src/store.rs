@@ -1,30 +1,171 @@
-//! The encrypted store: SQLite with SQLCipher, one database and one transaction a step.
+//! The encrypted store of one device: SQLite with SQLCipher, one database and **one transaction a step**. MLS state,
+//! items, outbox and cursors change together or not at all.
+//!
+//! A folder holds `store.key`, the header that wraps the database's key (see [`Unlock`]), and `store.db`. The journal
+//! is a write-ahead log: one flush for each transaction instead of three; what it holds is encrypted under the same
+//! key, and it is emptied when the store is opened and closed. Deleted values are overwritten in the database
+//! (`secure_delete`), so that used-up MLS secrets do not linger in free pages.
+//!
+//! Refused: a store that another process has open, one that a newer version wrote, a wrong passphrase or key, and
+//! bytes that are not a store; each with an error of its own, and nothing changed.
 
+mod codec;
 mod error;
+mod header;
 mod key;
+mod rows;
+mod schema;
+mod transaction;
 
-pub use error::StoreError;
-pub use key::Unlock;
-
+use std::fmt;
 use std::path::Path;
 
-/// The encrypted database of one device.
-pub struct Store {}
+use rusqlite::{Connection, OpenFlags};
+use zeroize::Zeroizing;
 
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+pub(crate) use codec::{Cbor, decode, encode};
+pub use error::StoreError;
+pub use key::Unlock;
+pub(crate) use rows::{Numbered, Rows};
+pub(crate) use transaction::Transaction;
+
+/// File that holds the database.
+const DATABASE: &str = "store.db";
+
+/// The encrypted database of one device.
+pub struct Store {
+    connection: Connection,
+    #[cfg(test)]
+    pub(crate) faults: transaction::Faults,
+}
+
+impl Store {
+    /// Makes a new store in `folder`, which must exist and hold none.
+    pub fn create(folder: &Path, unlock: &Unlock) -> Result<Self, StoreError> {
+        let path = folder.join(DATABASE);
+        if path.exists() || header::exists(folder) {
+            return Err(StoreError::Exists);
+        }
+        let key = header::create(folder, unlock)?;
+        let made = Self::connect(&path, &key, true).and_then(|mut connection| {
+            schema::create(&mut connection)?;
+            Ok(connection)
+        });
+        match made {
+            Ok(connection) => Ok(Self::over(connection)),
+            Err(error) => {
+                // Both files are ours: they did not exist before.
+                let _ = std::fs::remove_file(&path);
+                header::remove(folder);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the store in `folder`.
+    pub fn open(folder: &Path, unlock: &Unlock) -> Result<Self, StoreError> {
+        let path = folder.join(DATABASE);
+        let key = header::open(folder, unlock)?;
+        if !path.exists() {
+            return Err(StoreError::Corrupt);
+        }
+        let connection = Self::connect(&path, &key, false)?;
+        schema::check(&connection)?;
+        Ok(Self::over(connection))
+    }
+
+    /// A store in memory, for tests and simulations.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let mut connection = Connection::open_in_memory()?;
+        schema::create(&mut connection)?;
+        Ok(Self::over(connection))
+    }
+
+    fn over(connection: Connection) -> Self {
+        Self {
+            connection,
+            #[cfg(test)]
+            faults: transaction::Faults::default(),
+        }
+    }
+
+    fn connect(path: &Path, key: &Zeroizing<[u8; 32]>, create: bool) -> Result<Connection, StoreError> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if create {
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        let connection = Connection::open_with_flags(path, flags)?;
+        let mut pragma = Zeroizing::new(String::with_capacity(96));
+        pragma.push_str("PRAGMA key = \"x'");
+        for byte in key.iter() {
+            for digit in [byte >> 4, byte & 15] {
+                pragma.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+            }
+        }
+        pragma.push_str("'\";");
+        connection.execute_batch(&pragma)?;
+        connection.execute_batch(
+            "PRAGMA cipher_memory_security = ON;
+             PRAGMA locking_mode = EXCLUSIVE;
+             PRAGMA secure_delete = ON;
+             PRAGMA foreign_keys = ON;
+             PRAGMA temp_store = MEMORY;
+             PRAGMA synchronous = FULL;",
+        )?;
+        // The first access after the exclusive mode was chosen takes the lock and keeps it.
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+        connection.execute_batch("BEGIN EXCLUSIVE; COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")?;
+        Ok(connection)
+    }
+
+    /// Begins a step.
+    pub(crate) fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
+        Transaction::begin(
+            &mut self.connection,
+            #[cfg(test)]
+            &self.faults,
+        )
+    }
+
+    /// Reads outside a step.
+    pub(crate) fn read(&self) -> Rows<'_> {
+        Rows::new(&self.connection)
+    }
+
+    /// Keeps the device's Ed25519 seed (RFC 8032 §5.1.5): it lies here and nowhere else.
+    pub fn write_device_key(&mut self, seed: &Zeroizing<[u8; 32]>) -> Result<(), StoreError> {
+        let step = self.begin()?;
+        step.write_meta("device key", seed.as_slice())?;
+        step.commit()
+    }
+
+    /// The device's Ed25519 seed.
+    pub fn device_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>, StoreError> {
+        let Some(bytes) = self.read().meta("device key")?.map(Zeroizing::new) else { return Ok(None) };
+        let seed: [u8; 32] = bytes.as_slice().try_into().map_err(|_| StoreError::Corrupt)?;
+        Ok(Some(Zeroizing::new(seed)))
+    }
+
+    /// Most pages that the database may have: what a full disk does, for tests.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+        self.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+        Ok(())
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // Best effort: an unfinished checkpoint is made good at the next opening.
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Store(..)")
     }
 }
 
-impl Store {
-    /// Makes a new store in `folder`, which must not hold one.
-    pub fn create(_folder: &Path, _unlock: &Unlock) -> Result<Self, StoreError> {
-        Ok(Self {})
-    }
-
-    /// Opens the store in `folder`.
-    pub fn open(_folder: &Path, _unlock: &Unlock) -> Result<Self, StoreError> {
-        Ok(Self {})
-    }
-}
+#[cfg(test)]
+mod tests;

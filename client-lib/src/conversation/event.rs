@@ -98,6 +98,12 @@ pub enum Event {
         /// The case.
         case: CaseId,
     },
+    /// The relay no longer opens the case to this device, although this device holds its present key: the relay has
+    /// lost it, went back to an earlier state, or was given a false key.
+    Unreachable {
+        /// The case.
+        case: CaseId,
+    },
     /// A member's Commit was refused; the case goes on in a successor group without them.
     CommitRefused {
         /// The case.
@@ -198,9 +204,6 @@ pub enum Suspicion {
     /// The sender has seen another log than this device: the relay shows different members different things.
     #[error("the relay has shown this member other messages than this device")]
     Fork,
-    /// The sender has seen less than it should have.
-    #[error("the relay has shown this member fewer messages than it had accepted")]
-    Behind,
     /// An item's signature is not its sender's.
     #[error("an item's signature is not that of the device that sent it")]
     Signature,

@@ -39,3 +39,30 @@ pub enum StoreError {
     #[error("the store was used in a way it does not allow; this is a fault of the program")]
     Internal,
 }
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        match error.sqlite_error_code() {
+            Some(Code::DiskFull) => Self::DiskFull,
+            Some(Code::ReadOnly | Code::PermissionDenied) => Self::ReadOnly,
+            Some(Code::DatabaseBusy | Code::DatabaseLocked) => Self::InUse,
+            Some(Code::NotADatabase | Code::DatabaseCorrupt) => Self::Corrupt,
+            Some(Code::CannotOpen) => Self::Io(std::io::ErrorKind::NotFound),
+            Some(Code::SystemIoFailure) => Self::Io(std::io::ErrorKind::Other),
+            Some(_) => Self::Internal,
+            // Values that do not convert: what was written is not what this version reads.
+            None => Self::Corrupt,
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => Self::ReadOnly,
+            kind => Self::Io(kind),
+        }
+    }
+}

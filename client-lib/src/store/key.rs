@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 /// What opens a store.
 #[derive(Clone)]
 pub enum Unlock {
-    /// A passphrase: the store's key is wrapped under it with Argon2id (RFC 9106).
+    /// A passphrase: the store's key is random and wrapped under it with Argon2id (RFC 9106).
     Passphrase(Zeroizing<String>),
     /// The store's 32-byte key itself, kept by the caller (a system keyring).
     Key(Zeroizing<[u8; 32]>),

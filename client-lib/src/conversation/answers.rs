@@ -1,0 +1,250 @@
+//! What the relay answers.
+
+use kring_protocol::ids::{Seq, Timestamp};
+use kring_protocol::message::Reply;
+use kring_protocol::refusal::{Refusal, RefusedRecipient, Retry};
+
+use super::event::{Dropped, Event, NotAdded};
+use super::io::{Connected, Ticket};
+use super::session::Asked;
+use super::state::{Intent, Phase, Stage, Submission, Want};
+use super::step::Step;
+use crate::case::CaseId;
+use crate::store::StoreError;
+
+/// Clocks further apart than this are worth a word: items carry the sender's time, and certificates end.
+const CLOCK_TOLERANCE: u64 = 60 * Timestamp::SECOND;
+
+impl Step<'_> {
+    pub(super) fn connected(&mut self, connected: &Connected) -> Result<(), StoreError> {
+        self.session.disconnect();
+        self.session.connected = true;
+        self.session.stale = false;
+        let apart = self.now.since(connected.relay_now).max(connected.relay_now.since(self.now));
+        if apart > CLOCK_TOLERANCE {
+            let seconds = i64::try_from(apart / Timestamp::SECOND).unwrap_or(i64::MAX);
+            let ahead_seconds = if self.now > connected.relay_now { seconds } else { -seconds };
+            self.tell(Event::ClockOff { ahead_seconds });
+        }
+        let known = self.tx.rows().meta("incarnation")?;
+        if known.as_deref() != Some(connected.incarnation.as_bytes().as_slice()) {
+            if known.is_some() {
+                self.tell(Event::RelayReplaced);
+            }
+            self.tx.write_meta("incarnation", connected.incarnation.as_bytes())?;
+        }
+        for id in self.tx.rows().groups()? {
+            let Some(state) = self.group_record(id)? else { continue };
+            match state.phase {
+                Phase::Live => {
+                    let group = self.take(id)?;
+                    let epoch = group.epoch();
+                    self.put(id, group);
+                    self.follow(id, epoch, &state);
+                    self.move_cursor(id, &state);
+                    self.session.dirty.insert(state.case);
+                }
+                Phase::Opening => {
+                    self.session.dirty.insert(state.case);
+                }
+                Phase::Left | Phase::OutOfStep | Phase::Broken | Phase::Replaced => {}
+            }
+        }
+        self.session.keys_at = Some(self.now);
+        self.fill_key_packages(connected.key_packages, connected.last_resort)?;
+        if connected.inbox > 0 {
+            self.read_inbox()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn answered(&mut self, ticket: Ticket, answer: Result<Vec<Reply>, Refusal>) -> Result<(), StoreError> {
+        let Some(asked) = self.session.asked.remove(&ticket) else { return Ok(()) };
+        match asked {
+            Asked::Submission(id) => self.submission_answered(id, answer),
+            Asked::Claim(id) => self.claimed(id, answer),
+            Asked::Publish => {
+                self.session.publishing = false;
+                if answer.is_err() {
+                    self.session.publish_at = Some(self.now.plus(60 * Timestamp::SECOND));
+                }
+                Ok(())
+            }
+            Asked::Acknowledge(_) | Asked::Nothing => Ok(()),
+        }
+    }
+
+    /// Says that something of ours is durable at the relay.
+    pub(super) fn relayed(&mut self, case: CaseId, want: &Want, seq: Seq) {
+        if let Some(item) = want.item() {
+            self.tell(Event::Relayed { case, item, seq });
+        }
+    }
+
+    fn submission_answered(&mut self, id: i64, answer: Result<Vec<Reply>, Refusal>) -> Result<(), StoreError> {
+        self.session.busy.remove(&id);
+        let Some((case, mut intent)) = self.tx.rows().intent::<Intent>(id)? else { return Ok(()) };
+        let Stage::Submitted(submission) = &mut intent.stage else { return Ok(()) };
+        self.session.dirty.insert(case);
+        match answer.map(|replies| replies.into_iter().next()) {
+            Ok(Some(Reply::Receipt(receipt))) => {
+                if let Want::Open { group } = intent.want {
+                    return self.opened(case, id, group);
+                }
+                submission.accepted = Some(receipt.seq);
+                self.tx.write_intent(id, &intent)?;
+                self.relayed(case, &intent.want, receipt.seq);
+                Ok(())
+            }
+            Ok(_) => self.pause(id, Timestamp::SECOND),
+            Err(refusal) => {
+                let submission = (**submission).clone();
+                self.submission_refused(case, id, intent, &submission, refusal)
+            }
+        }
+    }
+
+    /// The group's log exists: the case is open.
+    fn opened(&mut self, case: CaseId, id: i64, group: kring_protocol::ids::GroupId) -> Result<(), StoreError> {
+        self.tx.delete_intent(id)?;
+        let Some(mut state) = self.group_record(group)? else { return Ok(()) };
+        if state.phase != Phase::Opening {
+            return Ok(());
+        }
+        state.phase = Phase::Live;
+        self.save(group, &state)?;
+        let mls = self.take(group)?;
+        let epoch = mls.epoch();
+        self.put(group, mls);
+        self.follow(group, epoch, &state);
+        self.tell(match state.follows {
+            None => Event::CaseOpened { case },
+            Some(_) => Event::Continued { case, by: self.party.address().clone() },
+        });
+        Ok(())
+    }
+
+    fn pause(&mut self, id: i64, milliseconds: u64) -> Result<(), StoreError> {
+        self.session.retry_at.insert(id, self.now.plus(milliseconds));
+        Ok(())
+    }
+
+    fn submission_refused(
+        &mut self,
+        case: CaseId,
+        id: i64,
+        mut intent: Intent,
+        submission: &Submission,
+        refusal: Refusal,
+    ) -> Result<(), StoreError> {
+        if let Refusal::Recipients(recipients) = &refusal {
+            return self.leave_out(case, id, intent, submission, recipients);
+        }
+        match refusal.retry() {
+            // The log tells: the Commit that ended the epoch is on its way, and what was lost is built anew after it.
+            Retry::AfterReading => {
+                self.session.busy.insert(id);
+                Ok(())
+            }
+            Retry::After(milliseconds) => self.pause(id, milliseconds),
+            Retry::Reconnect => {
+                self.session.busy.insert(id);
+                Ok(())
+            }
+            Retry::Never if refusal == Refusal::Forbidden && !matches!(intent.want, Want::Open { .. }) => {
+                // The epoch has ended, or this device is out: either way the log's subscription says so.
+                self.pause(id, 5 * Timestamp::SECOND)
+            }
+            Retry::Never => {
+                if intent.want.is_commit() {
+                    let mut group = self.take(submission.group)?;
+                    group.discard(self.party, self.tx)?;
+                    self.put(submission.group, group);
+                }
+                if matches!(intent.want, Want::Leave) {
+                    let mut group = self.take(submission.group)?;
+                    group.forget_proposals(self.party, self.tx)?;
+                    self.put(submission.group, group);
+                }
+                intent.stage = Stage::Queued;
+                self.drop_intent(case, id, &intent, Dropped::Relay(refusal))
+            }
+        }
+    }
+
+    /// Builds an addition anew without those whose Welcome cannot be stored.
+    fn leave_out(
+        &mut self,
+        case: CaseId,
+        id: i64,
+        mut intent: Intent,
+        submission: &Submission,
+        recipients: &[RefusedRecipient],
+    ) -> Result<(), StoreError> {
+        let mut group = self.take(submission.group)?;
+        group.discard(self.party, self.tx)?;
+        self.put(submission.group, group);
+        let Want::Add { professional, claimed: Some(claimed), .. } = &mut intent.want else {
+            return self.drop_intent(case, id, &intent, Dropped::NothingToDo);
+        };
+        let professional = professional.clone();
+        let before = claimed.len();
+        claimed.retain(|device| !recipients.iter().any(|refused| refused.device == device.device));
+        let progress = claimed.len() < before;
+        let empty = claimed.is_empty();
+        for refused in recipients {
+            self.not_added(case, &professional, Some(refused.device), reason(refused));
+        }
+        if empty || !progress {
+            return self.tx.delete_intent(id);
+        }
+        intent.stage = Stage::Queued;
+        self.tx.write_intent(id, &intent)
+    }
+
+    fn claimed(&mut self, id: i64, answer: Result<Vec<Reply>, Refusal>) -> Result<(), StoreError> {
+        self.session.busy.remove(&id);
+        let Some((case, mut intent)) = self.tx.rows().intent::<Intent>(id)? else { return Ok(()) };
+        self.session.dirty.insert(case);
+        let Want::Add { professional, claimed, device, .. } = &mut intent.want else { return Ok(()) };
+        let (professional, device) = (professional.clone(), *device);
+        match answer.map(|replies| replies.into_iter().next()) {
+            Ok(Some(Reply::Claimed(answer))) => {
+                for refused in &answer.refused {
+                    let reason = match refused.reason {
+                        // The claim names no one else's reason: there was nothing to claim.
+                        RefusedRecipient::NO_CLAIM => NotAdded::NoKeyPackage,
+                        _ => reason(refused),
+                    };
+                    self.not_added(case, &professional, Some(refused.device), reason);
+                }
+                if answer.devices.is_empty() {
+                    if answer.refused.is_empty() {
+                        self.not_added(case, &professional, device, NotAdded::Unknown);
+                    }
+                    return self.tx.delete_intent(id);
+                }
+                *claimed = Some(answer.devices);
+                self.tx.write_intent(id, &intent)
+            }
+            Ok(_) => self.pause(id, Timestamp::SECOND),
+            Err(Refusal::UnknownProfessional) => {
+                self.not_added(case, &professional, device, NotAdded::Unknown);
+                self.tx.delete_intent(id)
+            }
+            Err(refusal) => match refusal.retry() {
+                Retry::After(milliseconds) => self.pause(id, milliseconds),
+                Retry::Reconnect | Retry::AfterReading => Ok(()),
+                Retry::Never => self.drop_intent(case, id, &intent, Dropped::Relay(refusal)),
+            },
+        }
+    }
+}
+
+fn reason(refused: &RefusedRecipient) -> NotAdded {
+    match refused.reason {
+        RefusedRecipient::INBOX_FULL => NotAdded::InboxFull,
+        RefusedRecipient::REVOKED => NotAdded::Revoked,
+        _ => NotAdded::NoKeyPackage,
+    }
+}

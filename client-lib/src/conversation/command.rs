@@ -1,0 +1,198 @@
+//! What the user wants becomes an intent in the outbox, after everything that can be refused at once has been.
+
+use kring_protocol::ids::{CursorId, GroupId, Seq};
+use serde_bytes::ByteBuf;
+
+use super::io::Command;
+use super::log::first_hash;
+use super::state::{CaseRecord, GroupRecord, Phase, Stage, Want};
+use super::step::Step;
+use super::{CommandError, StepError};
+use crate::case::{CaseId, Role};
+use crate::mls::context::CaseContext;
+use crate::mls::group::Group;
+use crate::mls::policy::is_bound;
+use crate::store::StoreError;
+
+/// Longest title in bytes.
+const MAX_TITLE: usize = 255;
+
+impl Step<'_> {
+    pub(super) fn command(&mut self, command: Command) -> Result<(), StepError> {
+        match command {
+            Command::NewCase { case, title } => self.new_case(case, title),
+            Command::Send { case, item, draft } => {
+                draft.check().map_err(CommandError::Draft)?;
+                self.open_case(case)?;
+                let known = self.tx.rows().item::<serde::de::IgnoredAny>(case, self.party.address(), item)?.is_some();
+                if known || self.intents(case)?.iter().any(|intent| intent.value.want.item() == Some(item)) {
+                    return Err(CommandError::ItemExists.into());
+                }
+                let sent_at = self.now;
+                self.queue(case, Want::Item { id: item, draft, sent_at })?;
+                Ok(())
+            }
+            Command::Add { case, professional, device, role } => {
+                let own = self.manager(case)?;
+                let by_deputy = own != Role::Coordinator;
+                if role == Role::Coordinator || (by_deputy && !matches!(role, Role::Member | Role::Observer)) {
+                    return Err(CommandError::Role.into());
+                }
+                self.queue(case, Want::Add { professional, device, role, claimed: None, along: None })?;
+                Ok(())
+            }
+            Command::Remove { case, professional, device } => {
+                self.manager(case)?;
+                let group = self.open_case(case)?;
+                let mls = self.take(group)?;
+                let verdict = self.removable(&mls, &professional, device);
+                self.put(group, mls);
+                verdict?;
+                self.queue(case, Want::Remove { professional, device })?;
+                Ok(())
+            }
+            Command::SetRole { case, professional, role } => {
+                if self.manager(case)? != Role::Coordinator {
+                    return Err(CommandError::Role.into());
+                }
+                let own = professional == self.party.address().professional;
+                if own && role != Role::Coordinator {
+                    return Err(CommandError::SoleCoordinator.into());
+                }
+                let group = self.open_case(case)?;
+                let mls = self.take(group)?;
+                let known = mls.context().is_some_and(|context| context.role(&professional).is_some());
+                self.put(group, mls);
+                // Somebody whose addition still waits in the outbox is a member by then.
+                let coming = self.intents(case)?.iter().any(
+                    |intent| matches!(&intent.value.want, Want::Add { professional: who, .. } if *who == professional),
+                );
+                if !known && !coming {
+                    return Err(CommandError::NotAMember.into());
+                }
+                self.queue(case, Want::SetRole { professional, role, along: None })?;
+                Ok(())
+            }
+            Command::Leave { case } => {
+                let group = self.open_case(case)?;
+                let mls = self.take(group)?;
+                let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+                let bound = mls.context().is_none_or(|context| is_bound(&context, self.party.verified(), &seats));
+                self.put(group, mls);
+                if bound {
+                    return Err(CommandError::SoleCoordinator.into());
+                }
+                if !self.intents(case)?.iter().any(|intent| matches!(intent.value.want, Want::Leave)) {
+                    self.queue(case, Want::Leave)?;
+                }
+                Ok(())
+            }
+            Command::UpdateKeys { case } => {
+                self.open_case(case)?;
+                self.queue(case, Want::UpdateKeys)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn new_case(&mut self, case: CaseId, title: String) -> Result<(), StepError> {
+        if title.is_empty() || title.len() > MAX_TITLE {
+            return Err(CommandError::Title.into());
+        }
+        if self.case(case)?.is_some() {
+            return Err(CommandError::CaseExists.into());
+        }
+        let own = self.party.address().professional.clone();
+        let context = CaseContext::new(case, title.clone(), own);
+        let group = self.start_group(case, &context, None)?;
+        self.tx.write_case(case, &CaseRecord { title, group })?;
+        self.queue(case, Want::Open { group })?;
+        Ok(())
+    }
+
+    /// Makes a group with this device alone in it, in the store only.
+    pub(super) fn start_group(
+        &mut self,
+        case: CaseId,
+        context: &CaseContext,
+        follows: Option<(GroupId, u64)>,
+    ) -> Result<GroupId, StoreError> {
+        let id = GroupId(rand::random());
+        let mls = Group::create(self.party, self.tx, id, context)?;
+        self.tx.write_access(id, mls.epoch(), mls.access(self.party)?.bytes())?;
+        let hash = first_hash(mls.authenticator());
+        self.tx.write_view(id, Seq(0), &hash)?;
+        let record = GroupRecord {
+            case,
+            relay: self.settings.relay.clone(),
+            phase: Phase::Opening,
+            cursor: CursorId(rand::random()),
+            at: Some(Seq(0)),
+            gap_to: Seq(0),
+            told: Seq(0),
+            hash: ByteBuf::from(hash),
+            fresh_at: self.now,
+            refused: None,
+            follows,
+        };
+        self.save(id, &record)?;
+        self.put(id, mls);
+        Ok(id)
+    }
+
+    /// The case's group, if the case takes something from this device.
+    fn open_case(&self, case: CaseId) -> Result<GroupId, StepError> {
+        let record = self.case(case)?.ok_or(CommandError::UnknownCase)?;
+        let group = self.group_record(record.group)?.ok_or(StoreError::Corrupt)?;
+        match group.phase {
+            // What is said while a case waits for its successor moves over.
+            Phase::Opening | Phase::Live | Phase::Broken => Ok(record.group),
+            Phase::Left | Phase::OutOfStep | Phase::Replaced => Err(CommandError::NotOpen.into()),
+        }
+    }
+
+    /// The own role, if it is one that may add and remove.
+    fn manager(&mut self, case: CaseId) -> Result<Role, StepError> {
+        let group = self.open_case(case)?;
+        let mls = self.take(group)?;
+        let role = mls.context().and_then(|context| context.role(&self.party.address().professional));
+        self.put(group, mls);
+        match role {
+            Some(role @ (Role::Coordinator | Role::Deputy)) => Ok(role),
+            _ => Err(CommandError::Role.into()),
+        }
+    }
+
+    fn removable(
+        &self,
+        mls: &Group,
+        professional: &kring_protocol::address::ProfessionalAddress,
+        device: Option<kring_protocol::ids::DeviceId>,
+    ) -> Result<(), StepError> {
+        let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+        let context = mls.context().ok_or(StoreError::Corrupt)?;
+        let concerned: Vec<_> = seats
+            .iter()
+            .map(|seat| seat.device.address())
+            .filter(|address| address.professional == *professional && device.is_none_or(|id| id == address.device))
+            .collect();
+        if concerned.is_empty() {
+            return Err(CommandError::NotAMember.into());
+        }
+        if concerned.contains(&self.party.address()) {
+            return Err(CommandError::Oneself.into());
+        }
+        let all = seats.iter().filter(|seat| seat.device.address().professional == *professional).count();
+        if context.coordinator() == Some(professional) && concerned.len() == all {
+            return Err(CommandError::SoleCoordinator.into());
+        }
+        Ok(())
+    }
+}
+
+impl Stage {
+    /// Whether it has been given to MLS.
+    pub(super) fn is_queued(&self) -> bool {
+        matches!(self, Self::Queued)
+    }
+}

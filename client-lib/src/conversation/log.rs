@@ -1,0 +1,350 @@
+//! Reading a group's log, record by record.
+//!
+//! The running hash is what this device has seen of the log: `SHA-256("kring log 1" ‖ epoch authenticator)` at each
+//! Commit, then `SHA-256(hash ‖ SHA-256(message))` with each record. Every item carries its sender's; where both
+//! have one for the same record and they differ, the relay has shown them different logs.
+
+use kring_pki::verify::VerifiedDevice;
+use kring_protocol::ids::{Epoch, GroupId, MessageHash, Seq};
+use kring_protocol::message::{Gap, Record};
+use kring_protocol::mls::{ContentType, Header, private_message};
+use kring_protocol::refusal::Refusal;
+use serde_bytes::ByteBuf;
+
+use super::event::{Event, Suspicion};
+use super::state::{GroupRecord, Intent, Phase, Stage, StoredItem, Submission, Want};
+use super::step::Step;
+use crate::case::{Body, CaseId};
+use crate::conversation::CommitRefused;
+use crate::item::{self, Seen, sha256};
+use crate::mls::gate::judge_staged;
+use crate::mls::group::{Group, MlsFailure, Received};
+use crate::store::{Numbered, StoreError};
+
+/// First bytes of the running hash.
+const LABEL: &[u8] = b"kring log 1";
+/// Running hashes that are kept: a sender who is further behind cannot be compared.
+const VIEWS: u64 = 1_024;
+
+/// The running hash where an epoch begins.
+pub(super) fn first_hash(authenticator: &[u8]) -> [u8; 32] {
+    sha256(&[LABEL, authenticator].concat())
+}
+
+impl Step<'_> {
+    pub(super) fn record(&mut self, id: GroupId, record: &Record) -> Result<(), StoreError> {
+        let Some(mut state) = self.group_record(id)? else { return Ok(()) };
+        if state.phase != Phase::Live || state.at.is_some_and(|at| record.seq <= at) {
+            return Ok(());
+        }
+        if let Some(at) = state.at {
+            if record.seq.0 > at.0.max(state.gap_to.0) + 1 {
+                self.suspect(state.case, None, Suspicion::Order);
+            }
+        }
+        let Some(header) = private_message(&record.message).ok().filter(|header| header.group == id) else {
+            self.suspect(state.case, None, Suspicion::Unreadable);
+            return self.pass(id, state, record, None);
+        };
+        let mut group = self.take(id)?;
+        let outcome = self.read(id, &mut state, &mut group, record, header);
+        self.put(id, group);
+        outcome
+    }
+
+    fn read(
+        &mut self,
+        id: GroupId,
+        state: &mut GroupRecord,
+        group: &mut Group,
+        record: &Record,
+        header: Header,
+    ) -> Result<(), StoreError> {
+        let epoch = group.epoch();
+        if header.epoch > epoch {
+            return self.out_of_step(id, state.clone());
+        }
+        if header.epoch < epoch {
+            // The Commit that added this device: it opens the first epoch that this device knows.
+            if header.content == ContentType::Commit && header.epoch.next() == epoch {
+                if record.next_access_key != Some(group.access(self.party)?.public()?) {
+                    let hash = MessageHash(sha256(&record.message));
+                    return self.refuse_commit(id, state.clone(), group, hash, None, CommitRefused::AccessKey);
+                }
+                return self.pass(id, state.clone(), record, Some(first_hash(group.authenticator())));
+            }
+            return self.pass(id, state.clone(), record, None);
+        }
+        let hash = MessageHash(sha256(&record.message));
+        if let Some((own, submission)) = self.own(state.case, record, hash)? {
+            return self.own_record(id, state.clone(), group, record, own, submission);
+        }
+        match group.receive(self.party, self.tx, &record.message) {
+            Err(MlsFailure::Store(error)) => return Err(error),
+            Err(MlsFailure::Refused) if header.content == ContentType::Commit => {
+                return self.refuse_commit(id, state.clone(), group, hash, None, CommitRefused::Unreadable);
+            }
+            Err(MlsFailure::Refused) => self.suspect(state.case, None, Suspicion::Unreadable),
+            Ok(Received::Application { sender, bytes }) => self.said(state, &sender, &bytes, record, epoch)?,
+            Ok(Received::Leave { proposal, device }) => {
+                group.keep_proposal(self.party, self.tx, *proposal)?;
+                self.tell(Event::Leaving { case: state.case, device: device.address().clone() });
+                self.plan_sweep(state.case, group)?;
+            }
+            Ok(Received::BadProposal { device }) => {
+                self.suspect(state.case, Some(&device), Suspicion::Unreadable);
+            }
+            Ok(Received::Commit { staged, committer }) => {
+                match judge_staged(self.party, group, staged, committer, record.next_access_key) {
+                    Err(reason) => {
+                        return self.refuse_commit(id, state.clone(), group, hash, Some(committer), reason);
+                    }
+                    Ok(judged) => {
+                        let by = group.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+                        let by = by.into_iter().find(|seat| seat.index == committer);
+                        let by = by.ok_or(StoreError::Internal)?.device;
+                        let outcome = group.merge(self.party, self.tx, judged)?;
+                        return self.new_epoch(id, state.clone(), group, record, by.address(), outcome);
+                    }
+                }
+            }
+        }
+        self.pass(id, state.clone(), record, None)
+    }
+
+    /// The own submission that a record is, recognised by operation id and hash.
+    fn own(
+        &self,
+        case: CaseId,
+        record: &Record,
+        hash: MessageHash,
+    ) -> Result<Option<(Numbered<Intent>, Submission)>, StoreError> {
+        for intent in self.intents(case)? {
+            if let Stage::Submitted(submission) = &intent.value.stage {
+                if submission.operation == record.operation && submission.hash == hash {
+                    let submission = (**submission).clone();
+                    return Ok(Some((intent, submission)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn own_record(
+        &mut self,
+        id: GroupId,
+        state: GroupRecord,
+        group: &mut Group,
+        record: &Record,
+        mut intent: Numbered<Intent>,
+        submission: Submission,
+    ) -> Result<(), StoreError> {
+        self.session.busy.remove(&intent.id);
+        self.session.retry_at.remove(&intent.id);
+        self.session.dirty.insert(state.case);
+        if submission.accepted.is_none() {
+            self.relayed(state.case, &intent.value.want, record.seq);
+        }
+        match &intent.value.want {
+            Want::Item { .. } => {
+                let plaintext = submission.item.as_ref().ok_or(StoreError::Corrupt)?;
+                let own = self.party.verified().clone();
+                self.tx.delete_intent(intent.id)?;
+                self.said(&state, &own, plaintext, record, group.epoch())?;
+            }
+            Want::Leave => {
+                intent.value.stage = Stage::Proposed;
+                self.tx.write_intent(intent.id, &intent.value)?;
+            }
+            Want::Open { .. } => {}
+            Want::Add { .. } | Want::Remove { .. } | Want::SetRole { .. } | Want::UpdateKeys | Want::Sweep => {
+                match group.merge_own(self.party, self.tx, record.next_access_key)? {
+                    Err(reason) => {
+                        let own = group.own_index();
+                        return self.refuse_commit(id, state, group, submission.hash, Some(own), reason);
+                    }
+                    Ok(outcome) => {
+                        self.tx.delete_intent(intent.id)?;
+                        let by = self.party.address().clone();
+                        return self.new_epoch(id, state, group, record, &by, outcome);
+                    }
+                }
+            }
+        }
+        self.pass(id, state, record, None)
+    }
+
+    /// Somebody said something.
+    fn said(
+        &mut self,
+        state: &GroupRecord,
+        sender: &VerifiedDevice,
+        bytes: &[u8],
+        record: &Record,
+        epoch: Epoch,
+    ) -> Result<(), StoreError> {
+        let case = state.case;
+        let Some(read) = item::read(bytes) else {
+            self.suspect(case, Some(sender), Suspicion::Unreadable);
+            return Ok(());
+        };
+        if !read.signed_by(sender.public_key(), case) {
+            self.suspect(case, Some(sender), Suspicion::Signature);
+            return Ok(());
+        }
+        if let Some(seen) = read.seen {
+            self.compare(case, state, sender, seen, record.seq)?;
+        }
+        let author = sender.address();
+        let (media_type, text, content) = match read.body {
+            Body::Markdown(text) => (None, Some(text), Vec::new()),
+            Body::Unknown { media_type, content } => (media_type, None, content),
+        };
+        let stored = StoredItem {
+            seq: record.seq,
+            epoch,
+            id: read.id,
+            author: author.into(),
+            author_name: sender.name().as_str().to_owned(),
+            author_organisation: sender.organisation().as_str().to_owned(),
+            author_function: sender.function().as_str().to_owned(),
+            own: author == self.party.address(),
+            sent_at: read.sent_at,
+            relayed_at: record.at,
+            in_reply_to: read.in_reply_to,
+            replaces: read.replaces,
+            about: read.about,
+            purpose: read.purpose,
+            sensitivity: read.sensitivity,
+            media_type,
+            text,
+            content: ByteBuf::from(content),
+            signed: ByteBuf::from(bytes),
+        };
+        if let Some(before) = self.tx.rows().item::<StoredItem>(case, author, read.id)? {
+            // Sent again by a device that did not learn of the first: the first counts.
+            let same = before.text == stored.text
+                && before.content == stored.content
+                && before.media_type == stored.media_type
+                && before.sent_at == stored.sent_at;
+            if !same {
+                self.suspect(case, Some(sender), Suspicion::ItemReused);
+            }
+            return Ok(());
+        }
+        let position = self.tx.append_item(case, author, read.id, &stored)?;
+        self.tell(Event::Item(Box::new(stored.show(case, position))));
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        case: CaseId,
+        state: &GroupRecord,
+        sender: &VerifiedDevice,
+        seen: Seen,
+        at: Seq,
+    ) -> Result<(), StoreError> {
+        let Some(group) = self.case(case)?.map(|record| record.group) else { return Ok(()) };
+        let fork = if seen.seq >= at {
+            true
+        } else {
+            let own = self.tx.rows().view(group, seen.seq)?;
+            own.is_some_and(|own| own != seen.hash) && state.gap_to < at
+        };
+        if fork {
+            self.suspect(case, Some(sender), Suspicion::Fork);
+        }
+        Ok(())
+    }
+
+    pub(super) fn suspect(&mut self, case: CaseId, by: Option<&VerifiedDevice>, what: Suspicion) {
+        let by = by.map(|device| device.address().clone());
+        self.tell(Event::Suspicion { case, by, what });
+    }
+
+    /// A record is done: this device's place in the log moves past it.
+    pub(super) fn pass(
+        &mut self,
+        id: GroupId,
+        mut state: GroupRecord,
+        record: &Record,
+        restart: Option<[u8; 32]>,
+    ) -> Result<(), StoreError> {
+        let hash = match restart {
+            Some(hash) => {
+                self.tx.delete_views(id, None)?;
+                hash
+            }
+            None => sha256(&[state.hash.as_slice(), &sha256(&record.message)].concat()),
+        };
+        state.hash = ByteBuf::from(hash);
+        state.at = Some(record.seq);
+        self.tx.write_view(id, record.seq, &hash)?;
+        if record.seq.0 % VIEWS == 0 {
+            self.tx.delete_views(id, Some(Seq(record.seq.0 - VIEWS)))?;
+        }
+        self.save(id, &state)?;
+        self.move_cursor(id, &state);
+        Ok(())
+    }
+
+    pub(super) fn gap(&mut self, id: GroupId, gap: &Gap) -> Result<(), StoreError> {
+        let Some(mut state) = self.group_record(id)? else { return Ok(()) };
+        if state.phase != Phase::Live || state.at.is_some_and(|at| gap.to <= at) {
+            return Ok(());
+        }
+        if gap.commits > 0 {
+            return self.out_of_step(id, state);
+        }
+        state.gap_to = state.gap_to.max(gap.to);
+        self.save(id, &state)?;
+        self.tell(Event::Gap { case: state.case, records: gap.records });
+        Ok(())
+    }
+
+    /// A Commit is missing: this device can read nothing more until it is added again.
+    fn out_of_step(&mut self, id: GroupId, mut state: GroupRecord) -> Result<(), StoreError> {
+        state.phase = Phase::OutOfStep;
+        self.save(id, &state)?;
+        self.session.live.remove(&id);
+        self.actions.push(super::io::Action::Unfollow { group: id });
+        self.tell(Event::OutOfStep { case: state.case });
+        self.replay_notes(state.case)
+    }
+
+    pub(super) fn caught_up(&mut self, id: GroupId, epoch: Epoch, after: Seq) -> Result<(), StoreError> {
+        let Some(mut state) = self.group_record(id)? else { return Ok(()) };
+        let group = self.take(id)?;
+        let present = group.epoch() == epoch;
+        self.put(id, group);
+        if state.phase != Phase::Live || !present {
+            return Ok(());
+        }
+        if state.at.is_some_and(|at| at < after) {
+            if state.gap_to < after {
+                // The backlog ended without records that it should have had.
+                self.suspect(state.case, None, Suspicion::Order);
+            } else {
+                state.at = Some(after);
+                self.save(id, &state)?;
+            }
+        }
+        self.session.live.insert(id, epoch);
+        self.session.dirty.insert(state.case);
+        self.move_cursor(id, &state);
+        Ok(())
+    }
+
+    pub(super) fn unfollowed(&mut self, id: GroupId, epoch: Epoch, reason: &Refusal) -> Result<(), StoreError> {
+        let Some(state) = self.group_record(id)? else { return Ok(()) };
+        self.session.live.remove(&id);
+        let group = self.take(id)?;
+        let present = group.epoch() == epoch;
+        self.put(id, group);
+        if present && state.phase == Phase::Live && *reason == Refusal::Forbidden {
+            self.tell(Event::Unreachable { case: state.case });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,386 @@
+//! The outbox: one intent of a case after another becomes a submission, once this device is online, has read the whole
+//! log, and is sure of who is in the group.
+//!
+//! A submission is stored before it is sent and sent again, under the same operation id, until the relay has answered
+//! or its epoch has ended without it. One submission of a case is under way at a time, so that what one says arrives
+//! in order.
+
+use kring_protocol::ids::{CursorId, GroupId, MessageHash, OperationId, Seq};
+use kring_protocol::message::{ClaimKeyPackages, CreateGroup, Request, SealedWelcome, Submit, SubmitCommit};
+use kring_protocol::payload::Payload;
+use serde_bytes::ByteBuf;
+
+use super::event::{Dropped, Event, NotAdded};
+use super::inbox::{Envelope, Follows};
+use super::session::Asked;
+use super::state::{GroupRecord, Intent, Phase, Stage, Submission, Want};
+use super::step::{Step, access};
+use crate::case::{CaseId, Role};
+use crate::item::{self, Seen, sha256};
+use crate::mls::context::CaseContext;
+use crate::mls::group::{Group, MlsFailure, Plan, Prepared};
+use crate::mls::key_package::{self, Checked};
+use crate::mls::seal::seal;
+use crate::store::{Numbered, StoreError, encode};
+
+/// What became of trying to build a submission.
+enum Built {
+    /// Ready.
+    Submission(Box<Submission>),
+    /// Something was asked first.
+    Waiting,
+    /// Nothing left to do.
+    Done,
+    /// It cannot be done.
+    Dropped(Dropped),
+}
+
+/// A joiner's KeyPackage and where its Welcome goes.
+struct Joiner {
+    checked: Checked,
+    claim: kring_protocol::ids::ClaimId,
+}
+
+impl Step<'_> {
+    /// Does the next thing that a case waits for.
+    pub(super) fn advance(&mut self, case: CaseId) -> Result<(), StoreError> {
+        if !self.session.connected {
+            return Ok(());
+        }
+        let Some(group) = self.case(case)?.map(|record| record.group) else { return Ok(()) };
+        let state = self.group_record(group)?.ok_or(StoreError::Corrupt)?;
+        let intents = self.intents(case)?;
+        // What is under way comes first, and alone.
+        for intent in &intents {
+            if let Stage::Submitted(submission) = &intent.value.stage {
+                let waits = submission.accepted.is_some()
+                    || self.session.busy.contains(&intent.id)
+                    || self.session.retry_at.contains_key(&intent.id);
+                if !waits {
+                    self.send(intent.id, submission);
+                }
+                return Ok(());
+            }
+        }
+        if state.phase == Phase::Opening {
+            let opening =
+                |intent: &&Numbered<Intent>| matches!(intent.value.want, Want::Open { group: id } if id == group);
+            let Some(open) = intents.iter().find(opening) else { return Ok(()) };
+            let submission = self.open(group, &state)?;
+            return self.submit(open.id, &open.value, submission);
+        }
+        if state.phase != Phase::Live || !self.session.live.contains_key(&group) {
+            return Ok(());
+        }
+        let mut mls = self.take(group)?;
+        let outcome = self.next(case, group, &state, &mut mls, intents);
+        self.put(group, mls);
+        outcome
+    }
+
+    fn next(
+        &mut self,
+        case: CaseId,
+        group: GroupId,
+        state: &GroupRecord,
+        mls: &mut Group,
+        intents: Vec<Numbered<Intent>>,
+    ) -> Result<(), StoreError> {
+        let leaving = mls.leaving();
+        if leaving.contains(&mls.own_index()) {
+            // This device has said that it goes; another one carries it out.
+            return Ok(());
+        }
+        let first = intents.into_iter().find(|intent| intent.value.stage.is_queued());
+        if !leaving.is_empty() {
+            let due = self.session.sweep_at.get(&case).is_none_or(|at| *at <= self.now);
+            let wanted = first.as_ref().is_some_and(|first| !first.value.want.is_commit());
+            if due || wanted {
+                self.session.sweep_at.remove(&case);
+                let id = self.queue(case, Want::Sweep)?;
+                return self.attempt(case, group, state, mls, id, Want::Sweep);
+            }
+        }
+        let revoked = mls.revoked(self.party, self.now);
+        if !revoked.is_empty() && !self.may_remove(mls) {
+            // Nothing is encrypted to a leaf that is known to be revoked; somebody with the right removes it.
+            return Ok(());
+        }
+        if !revoked.is_empty() {
+            let id = self.queue(case, Want::Sweep)?;
+            return self.attempt(case, group, state, mls, id, Want::Sweep);
+        }
+        let Some(first) = first else { return Ok(()) };
+        if self.session.busy.contains(&first.id) || self.session.retry_at.contains_key(&first.id) {
+            return Ok(());
+        }
+        self.attempt(case, group, state, mls, first.id, first.value.want)
+    }
+
+    fn attempt(
+        &mut self,
+        case: CaseId,
+        group: GroupId,
+        state: &GroupRecord,
+        mls: &mut Group,
+        id: i64,
+        want: Want,
+    ) -> Result<(), StoreError> {
+        let Some((_, intent)) = self.tx.rows().intent::<Intent>(id)? else { return Ok(()) };
+        match self.build(case, group, state, mls, id, want)? {
+            Built::Submission(submission) => self.submit(id, &intent, *submission),
+            Built::Waiting => Ok(()),
+            Built::Done => {
+                self.tx.delete_intent(id)?;
+                self.session.dirty.insert(case);
+                Ok(())
+            }
+            Built::Dropped(why) => {
+                self.session.dirty.insert(case);
+                if matches!(intent.want, Want::Sweep | Want::UpdateKeys) {
+                    return self.tx.delete_intent(id);
+                }
+                self.drop_intent(case, id, &intent, why)
+            }
+        }
+    }
+
+    /// Stores a submission, then sends it.
+    fn submit(&mut self, id: i64, intent: &Intent, submission: Submission) -> Result<(), StoreError> {
+        let mut intent = intent.clone();
+        intent.stage = Stage::Submitted(Box::new(submission.clone()));
+        self.tx.write_intent(id, &intent)?;
+        self.send(id, &submission);
+        Ok(())
+    }
+
+    fn send(&mut self, id: i64, submission: &Submission) {
+        self.session.busy.insert(id);
+        self.ask(Asked::Submission(id), submission.request.clone());
+    }
+
+    fn open(&mut self, id: GroupId, state: &GroupRecord) -> Result<Submission, StoreError> {
+        let mls = self.take(id)?;
+        let epoch = mls.epoch();
+        let key = mls.access(self.party)?.public()?;
+        self.put(id, mls);
+        let operation = OperationId(rand::random());
+        Ok(Submission {
+            operation,
+            hash: MessageHash([0; 32]),
+            group: id,
+            epoch,
+            request: Request::CreateGroup(CreateGroup {
+                access: access(id, epoch),
+                operation,
+                access_key: key,
+                cursor: Some(state.cursor),
+            }),
+            item: None,
+            accepted: None,
+        })
+    }
+
+    fn build(
+        &mut self,
+        case: CaseId,
+        group: GroupId,
+        state: &GroupRecord,
+        mls: &mut Group,
+        id: i64,
+        want: Want,
+    ) -> Result<Built, StoreError> {
+        match want {
+            Want::Open { .. } => Ok(Built::Done),
+            Want::Item { id, draft, sent_at } => {
+                let hash = state.hash.as_slice().try_into().map_err(|_| StoreError::Corrupt)?;
+                let seen = Seen { seq: state.at.unwrap_or(Seq(0)), hash };
+                let content = item::encode(self.party.signer(), case, id, &draft, sent_at, seen)?;
+                let message = mls.encrypt(self.party, self.tx, &content)?;
+                Ok(Built::Submission(Box::new(message_submission(group, mls, message, Some(content)))))
+            }
+            Want::Leave => {
+                let message = mls.propose_leave(self.party, self.tx)?;
+                Ok(Built::Submission(Box::new(message_submission(group, mls, message, None))))
+            }
+            Want::Add { professional, device, role, claimed: None, .. } => {
+                self.session.busy.insert(id);
+                let request = Request::ClaimKeyPackages(ClaimKeyPackages { professional, device });
+                self.ask(Asked::Claim(id), request);
+                let _ = role;
+                Ok(Built::Waiting)
+            }
+            Want::Add { professional, device: _, role, claimed: Some(claimed), along } => {
+                self.build_add(case, group, state, mls, &professional, role, &claimed, along.is_some())
+            }
+            Want::Remove { professional, device } => {
+                let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+                let remove: Vec<_> = seats
+                    .iter()
+                    .filter(|seat| {
+                        let address = seat.device.address();
+                        address.professional == professional && device.is_none_or(|id| id == address.device)
+                    })
+                    .map(|seat| seat.index)
+                    .collect();
+                if remove.is_empty() || remove.contains(&mls.own_index()) {
+                    return Ok(Built::Dropped(Dropped::NothingToDo));
+                }
+                self.build_commit(group, mls, Plan { remove, ..Plan::default() })
+            }
+            Want::SetRole { professional, role, .. } => {
+                let mut context = mls.context().ok_or(StoreError::Corrupt)?;
+                let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+                let there = seats.iter().any(|seat| seat.device.address().professional == professional);
+                if !there || context.role(&professional) == Some(role) {
+                    return Ok(Built::Dropped(Dropped::NothingToDo));
+                }
+                context.set_role(&professional, role);
+                self.build_commit(group, mls, Plan { context: Some(context), ..Plan::default() })
+            }
+            Want::UpdateKeys => self.build_commit(group, mls, Plan::default()),
+            Want::Sweep => {
+                let mut remove = Vec::new();
+                if self.may_remove(mls) {
+                    remove = mls.revoked(self.party, self.now);
+                }
+                if remove.is_empty() && !mls.has_pending_proposals() {
+                    return Ok(Built::Done);
+                }
+                self.build_commit(group, mls, Plan { remove, ..Plan::default() })
+            }
+        }
+    }
+
+    fn may_remove(&self, mls: &Group) -> bool {
+        let role = mls.context().and_then(|context| context.role(&self.party.address().professional));
+        matches!(role, Some(Role::Coordinator | Role::Deputy))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "an intent's fields")]
+    fn build_add(
+        &mut self,
+        case: CaseId,
+        group: GroupId,
+        state: &GroupRecord,
+        mls: &mut Group,
+        professional: &kring_protocol::address::ProfessionalAddress,
+        role: Role,
+        claimed: &[kring_protocol::message::ClaimedDevice],
+        quietly: bool,
+    ) -> Result<Built, StoreError> {
+        let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+        let mut joiners = Vec::new();
+        for device in claimed.iter().take(kring_protocol::limits::MAX_WELCOMES) {
+            let there = |seat: &crate::mls::group::Seat| {
+                seat.device.address().professional == *professional && seat.device.address().device == device.device
+            };
+            let checked = if seats.iter().any(there) {
+                Err(NotAdded::Already)
+            } else {
+                key_package::check(self.party, &device.key_package, professional, device.device, self.now)
+            };
+            match checked {
+                Ok(checked) => joiners.push(Joiner { checked, claim: device.claim }),
+                Err(NotAdded::Already) if quietly => {}
+                Err(reason) => self.not_added(case, professional, Some(device.device), reason),
+            }
+        }
+        if joiners.is_empty() {
+            return Ok(Built::Done);
+        }
+        let mut context = mls.context().ok_or(StoreError::Corrupt)?;
+        let own = context.role(&self.party.address().professional);
+        let change = match context.role(professional) {
+            Some(present) => present != role && own == Some(Role::Coordinator) && present != Role::Coordinator,
+            None => true,
+        };
+        if change {
+            context.set_role(professional, role);
+        }
+        let add = joiners.iter().map(|joiner| joiner.checked.key_package.clone()).collect();
+        let plan = Plan { add, remove: Vec::new(), context: change.then_some(context) };
+        let prepared = match mls.commit(self.party, self.tx, plan) {
+            Ok(prepared) => prepared,
+            Err(MlsFailure::Store(error)) => return Err(error),
+            Err(MlsFailure::Refused) => return Ok(Built::Dropped(Dropped::Role)),
+        };
+        let welcome = prepared.welcome.as_deref().ok_or(StoreError::Internal)?;
+        let next = mls.epoch().next();
+        let follows = mls.context().and_then(|context| context.predecessor).map(|before| Follows::from(&before));
+        let mut welcomes = Vec::with_capacity(joiners.len());
+        for joiner in &joiners {
+            let cursor = CursorId(rand::random());
+            let envelope = Envelope::welcome(group, &state.relay, cursor, next, case, follows.clone(), welcome);
+            let key = crate::mls::inbox_key(&joiner.checked.key_package).ok_or(StoreError::Internal)?;
+            let sealed = seal(self.party, key, &encode(&envelope)?).ok_or(StoreError::Internal)?;
+            welcomes.push(SealedWelcome {
+                claim: joiner.claim,
+                device: joiner.checked.device.address().device,
+                sealed: sealed.into(),
+                cursor,
+            });
+        }
+        Ok(Built::Submission(Box::new(commit_submission(group, mls, prepared, welcomes))))
+    }
+
+    pub(super) fn not_added(
+        &mut self,
+        case: CaseId,
+        professional: &kring_protocol::address::ProfessionalAddress,
+        device: Option<kring_protocol::ids::DeviceId>,
+        reason: NotAdded,
+    ) {
+        self.tell(Event::NotAdded { case, professional: professional.clone(), device, reason });
+    }
+
+    fn build_commit(&mut self, group: GroupId, mls: &mut Group, plan: Plan) -> Result<Built, StoreError> {
+        match mls.commit(self.party, self.tx, plan) {
+            Ok(prepared) => Ok(Built::Submission(Box::new(commit_submission(group, mls, prepared, Vec::new())))),
+            Err(MlsFailure::Store(error)) => Err(error),
+            Err(MlsFailure::Refused) => Ok(Built::Dropped(Dropped::Role)),
+        }
+    }
+}
+
+fn message_submission(group: GroupId, mls: &Group, message: Vec<u8>, item: Option<Vec<u8>>) -> Submission {
+    let operation = OperationId(rand::random());
+    let epoch = mls.epoch();
+    Submission {
+        operation,
+        hash: MessageHash(sha256(&message)),
+        group,
+        epoch,
+        request: Request::Submit(Submit { access: access(group, epoch), operation, message: Payload::from(message) }),
+        item: item.map(ByteBuf::from),
+        accepted: None,
+    }
+}
+
+fn commit_submission(group: GroupId, mls: &Group, prepared: Prepared, welcomes: Vec<SealedWelcome>) -> Submission {
+    let operation = OperationId(rand::random());
+    let epoch = mls.epoch();
+    Submission {
+        operation,
+        hash: MessageHash(sha256(&prepared.message)),
+        group,
+        epoch,
+        request: Request::SubmitCommit(SubmitCommit {
+            access: access(group, epoch),
+            operation,
+            message: Payload::from(prepared.message),
+            next_access_key: prepared.next_access_key,
+            welcomes,
+            closes: None,
+        }),
+        item: None,
+        accepted: None,
+    }
+}
+
+/// A context without somebody.
+pub(super) fn without(context: &CaseContext, who: &kring_protocol::address::ProfessionalAddress) -> CaseContext {
+    let mut context = context.clone();
+    context.forget(who);
+    context
+}

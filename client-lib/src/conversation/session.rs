@@ -1,0 +1,90 @@
+//! What a conversation knows only for the length of a connection, and its timers. Nothing here is needed after a crash.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use kring_protocol::ids::{Epoch, GroupId, InboxSeq, Timestamp};
+
+use super::io::Ticket;
+use crate::case::CaseId;
+
+/// The state of one connection.
+#[derive(Clone, Default)]
+pub(super) struct Session {
+    pub(super) connected: bool,
+    /// A step failed: what comes on this connection no longer joins what is stored.
+    pub(super) stale: bool,
+    next_ticket: u64,
+    /// What was asked.
+    pub(super) asked: HashMap<Ticket, Asked>,
+    /// Groups whose backlog has been read, and in which epoch.
+    pub(super) live: HashMap<GroupId, Epoch>,
+    /// Intents that are being claimed for, or sent, on this connection.
+    pub(super) busy: HashSet<i64>,
+    /// Intents that wait after a refusal.
+    pub(super) retry_at: BTreeMap<i64, Timestamp>,
+    /// When to commit others' wish to leave.
+    pub(super) sweep_at: BTreeMap<CaseId, Timestamp>,
+    /// When to start a successor.
+    pub(super) successor_at: BTreeMap<CaseId, Timestamp>,
+    /// When to tell the relay where the cursors are.
+    pub(super) cursors_at: Option<Timestamp>,
+    /// Groups whose cursors have moved.
+    pub(super) moved: BTreeSet<GroupId>,
+    /// Cases that may have something to do.
+    pub(super) dirty: BTreeSet<CaseId>,
+    /// When to look at the keys' age.
+    pub(super) keys_at: Option<Timestamp>,
+    /// When to publish KeyPackages again after a refusal.
+    pub(super) publish_at: Option<Timestamp>,
+    /// KeyPackages are on their way.
+    pub(super) publishing: bool,
+}
+
+/// What an answer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// A submission of an intent.
+    Submission(i64),
+    /// KeyPackages for an intent.
+    Claim(i64),
+    /// KeyPackages to publish.
+    Publish,
+    /// Something that needs no answer.
+    Nothing,
+    /// Acknowledged notes.
+    Acknowledge(InboxSeq),
+}
+
+impl Session {
+    pub(super) fn ticket(&mut self, asked: Asked) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        self.asked.insert(ticket, asked);
+        ticket
+    }
+
+    /// The connection is gone.
+    pub(super) fn disconnect(&mut self) {
+        self.connected = false;
+        self.asked.clear();
+        self.live.clear();
+        self.busy.clear();
+        self.retry_at.clear();
+        self.publishing = false;
+        self.publish_at = None;
+    }
+
+    /// The next moment at which something is due.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let online = self.connected.then(|| {
+            let retries = self.retry_at.values();
+            retries
+                .chain(self.sweep_at.values())
+                .copied()
+                .chain(self.cursors_at)
+                .chain(self.keys_at)
+                .chain(self.publish_at)
+        });
+        online.into_iter().flatten().chain(self.successor_at.values().copied()).min()
+    }
+}

@@ -1,0 +1,226 @@
+//! What the store holds of a conversation: cases, groups, intents, items.
+
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
+use kring_protocol::ids::{CursorId, DeviceId, Epoch, GroupId, MessageHash, OperationId, Seq, Timestamp};
+use kring_protocol::message::{ClaimedDevice, Request};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::case::{Body, CaseId, Item, ItemDraft, ItemId, Position, Role, Sensitivity};
+
+/// One case.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct CaseRecord {
+    pub(crate) title: String,
+    /// The group that carries it now.
+    pub(crate) group: GroupId,
+}
+
+/// One group of a case.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct GroupRecord {
+    pub(crate) case: CaseId,
+    pub(crate) relay: String,
+    pub(crate) phase: Phase,
+    /// This device's reading position at the relay.
+    pub(crate) cursor: CursorId,
+    /// Last record that is stored; `None`: joined, nothing read yet.
+    pub(crate) at: Option<Seq>,
+    /// The relay has said that records up to here may be missing.
+    pub(crate) gap_to: Seq,
+    /// Where the relay was told that the cursor is.
+    pub(crate) told: Seq,
+    /// Running hash of the log at `at`.
+    pub(crate) hash: ByteBuf,
+    /// When this device last gave itself fresh keys.
+    pub(crate) fresh_at: Timestamp,
+    /// The Commit that this device refused.
+    pub(crate) refused: Option<RefusedCommit>,
+    /// Of a successor: whom it goes on from, and its starter's rank there.
+    pub(crate) follows: Option<(GroupId, u64)>,
+}
+
+/// Where a group stands for this device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    /// Not yet accepted by the relay.
+    Opening,
+    /// Reads and writes.
+    Live,
+    /// This device is no longer in it.
+    Left,
+    /// A Commit is missing.
+    OutOfStep,
+    /// A Commit was refused.
+    Broken,
+    /// A successor carries the case.
+    Replaced,
+}
+
+/// A Commit that was refused.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct RefusedCommit {
+    pub(crate) hash: MessageHash,
+    pub(crate) at: Timestamp,
+    pub(crate) offender: Option<Device>,
+}
+
+/// A device's address, for the store.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Device {
+    professional: ProfessionalAddress,
+    device: DeviceId,
+}
+
+impl From<&DeviceAddress> for Device {
+    fn from(address: &DeviceAddress) -> Self {
+        Self { professional: address.professional.clone(), device: address.device }
+    }
+}
+
+impl From<Device> for DeviceAddress {
+    fn from(device: Device) -> Self {
+        Self { professional: device.professional, device: device.device }
+    }
+}
+
+/// Something that the user wants, on its way into the log.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Intent {
+    pub(crate) since: Timestamp,
+    pub(crate) want: Want,
+    pub(crate) stage: Stage,
+}
+
+/// What is wanted.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) enum Want {
+    /// The group's log at the relay.
+    Open { group: GroupId },
+    /// Something said.
+    Item { id: ItemId, draft: ItemDraft, sent_at: Timestamp },
+    /// Devices of a professional in the case.
+    Add {
+        professional: ProfessionalAddress,
+        device: Option<DeviceId>,
+        role: Role,
+        /// Their KeyPackages, once claimed.
+        claimed: Option<Vec<ClaimedDevice>>,
+        /// Taken along into this successor group.
+        along: Option<GroupId>,
+    },
+    /// Devices of a professional out of the case.
+    Remove { professional: ProfessionalAddress, device: Option<DeviceId> },
+    /// Another role.
+    SetRole { professional: ProfessionalAddress, role: Role, along: Option<GroupId> },
+    /// This device out of the case.
+    Leave,
+    /// Fresh keys.
+    UpdateKeys,
+    /// Those who wish to leave out of the case.
+    Sweep,
+}
+
+/// How far an intent is.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    /// On this device only.
+    Queued,
+    /// Encrypted and stored.
+    Submitted(Box<Submission>),
+    /// A proposal that stands in the log and waits for somebody to commit it.
+    Proposed,
+}
+
+/// A submission, stored before it is sent.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Submission {
+    pub(crate) operation: OperationId,
+    pub(crate) hash: MessageHash,
+    pub(crate) group: GroupId,
+    pub(crate) epoch: Epoch,
+    pub(crate) request: Request,
+    /// The item's plaintext: nobody can decrypt their own.
+    pub(crate) item: Option<ByteBuf>,
+    /// Its record, once the relay has accepted it.
+    pub(crate) accepted: Option<Seq>,
+}
+
+impl Want {
+    /// Whether it becomes a Commit.
+    pub(crate) fn is_commit(&self) -> bool {
+        matches!(self, Self::Add { .. } | Self::Remove { .. } | Self::SetRole { .. } | Self::UpdateKeys | Self::Sweep)
+    }
+
+    /// The item that it is, if it is one.
+    pub(crate) fn item(&self) -> Option<ItemId> {
+        match self {
+            Self::Item { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The successor group in whose making it was wanted.
+    pub(crate) fn along(&self) -> Option<GroupId> {
+        match self {
+            Self::Add { along, .. } | Self::SetRole { along, .. } => *along,
+            Self::Open { group } => Some(*group),
+            _ => None,
+        }
+    }
+}
+
+/// An item of the log.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct StoredItem {
+    pub(crate) seq: Seq,
+    pub(crate) epoch: Epoch,
+    pub(crate) id: ItemId,
+    pub(crate) author: Device,
+    pub(crate) author_name: String,
+    pub(crate) author_organisation: String,
+    pub(crate) author_function: String,
+    pub(crate) own: bool,
+    pub(crate) sent_at: Timestamp,
+    pub(crate) relayed_at: Timestamp,
+    pub(crate) in_reply_to: Option<ItemId>,
+    pub(crate) replaces: Option<ItemId>,
+    pub(crate) about: Vec<String>,
+    pub(crate) purpose: Option<String>,
+    pub(crate) sensitivity: Sensitivity,
+    pub(crate) media_type: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) content: ByteBuf,
+    /// The whole content as it was signed, to prove its author.
+    pub(crate) signed: ByteBuf,
+}
+
+impl StoredItem {
+    /// The item as it is shown.
+    pub(crate) fn show(self, case: CaseId, position: Position) -> Item {
+        let body = match self.text {
+            Some(text) => Body::Markdown(text),
+            None => Body::Unknown { media_type: self.media_type, content: self.content.into_vec() },
+        };
+        Item {
+            case,
+            position,
+            seq: self.seq,
+            epoch: self.epoch,
+            id: self.id,
+            author: self.author.into(),
+            author_name: self.author_name,
+            author_organisation: self.author_organisation,
+            author_function: self.author_function,
+            own: self.own,
+            sent_at: self.sent_at,
+            relayed_at: self.relayed_at,
+            in_reply_to: self.in_reply_to,
+            replaces: self.replaces,
+            about: self.about,
+            purpose: self.purpose,
+            sensitivity: self.sensitivity,
+            body,
+        }
+    }
+}

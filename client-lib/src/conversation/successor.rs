@@ -1,0 +1,251 @@
+//! One bad Commit must never strand a case: who refuses a Commit closes its group, and the case goes on in a
+//! **successor group** without whoever made it.
+//!
+//! It is started by the coordinator, else a deputy, else after a minute by the lowest leaf; it names its predecessor,
+//! that group's last good epoch authenticator and the refused Commit, and is accepted only by clients that refused
+//! that Commit too. Of two, the one started by the lower rank wins. What waits in the outbox moves over.
+
+use kring_protocol::ids::{GroupId, MessageHash, Timestamp};
+use openmls::prelude::LeafNodeIndex;
+use serde_bytes::ByteBuf;
+
+use super::event::{CommitRefused, Event};
+use super::io::Action;
+use super::outbox::without;
+use super::state::{CaseRecord, GroupRecord, Phase, RefusedCommit, Want};
+use super::step::Step;
+use crate::case::{CaseId, Role};
+use crate::mls::context::Predecessor;
+use crate::mls::group::{Group, Seat};
+use crate::mls::join::Invitation;
+use crate::store::StoreError;
+
+/// How long a deputy gives the coordinator to start the successor.
+const DEPUTY_DELAY: u64 = 10 * Timestamp::SECOND;
+/// How long everybody else gives coordinator and deputies.
+const MEMBER_DELAY: u64 = 60 * Timestamp::SECOND;
+/// How long each gives the one of the rank before.
+const RANK_DELAY: u64 = 5 * Timestamp::SECOND;
+/// Days after which a device gives itself fresh keys in a case: so much of what a stolen device can read has an end.
+const FRESH_DAYS: u64 = 7;
+
+impl Step<'_> {
+    /// Closes a group whose Commit this device refuses.
+    pub(super) fn refuse_commit(
+        &mut self,
+        id: GroupId,
+        mut state: GroupRecord,
+        group: &mut Group,
+        hash: MessageHash,
+        offender: Option<LeafNodeIndex>,
+        reason: CommitRefused,
+    ) -> Result<(), StoreError> {
+        let case = state.case;
+        let seats = group.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+        let offender = offender.and_then(|index| seats.iter().find(|seat| seat.index == index));
+        // A false key beside one's own Commit is not one's own doing.
+        let offender = offender.filter(|seat| seat.device.address() != self.party.address());
+        let by = offender.map(|seat| seat.device.address().clone());
+        group.discard(self.party, self.tx)?;
+        state.phase = Phase::Broken;
+        state.refused = Some(RefusedCommit { hash, at: self.now, offender: by.as_ref().map(Into::into) });
+        self.save(id, &state)?;
+        self.requeue(case, id)?;
+        self.session.live.remove(&id);
+        self.session.sweep_at.remove(&case);
+        self.session.moved.remove(&id);
+        self.actions.push(Action::Unfollow { group: id });
+        self.tell(Event::CommitRefused { case, by, reason });
+        if let Some(delay) = self.turn(group, &state)? {
+            self.session.successor_at.insert(case, self.now.plus(delay));
+        }
+        // The group is in use here; a Welcome that waits may need it.
+        let kept = Group::load(&self.tx.rows(), id)?.ok_or(StoreError::Corrupt)?;
+        self.put(id, kept);
+        self.replay_notes(case)
+    }
+
+    /// How long this device waits before it starts the successor; `None`: never, it is the offender.
+    fn turn(&self, group: &Group, state: &GroupRecord) -> Result<Option<u64>, StoreError> {
+        let seats = self.remaining(group, state)?;
+        let Some(own) = seats.iter().find(|seat| seat.device.address() == self.party.address()) else {
+            return Ok(None);
+        };
+        let order = role_order(group, own);
+        let before = seats.iter().filter(|seat| role_order(group, seat) == order && seat.index < own.index).count();
+        let first = match order {
+            0 => 0,
+            1 => DEPUTY_DELAY,
+            _ => MEMBER_DELAY,
+        };
+        Ok(Some(first + RANK_DELAY * before as u64))
+    }
+
+    /// Everybody but the offender.
+    fn remaining(&self, group: &Group, state: &GroupRecord) -> Result<Vec<Seat>, StoreError> {
+        let offender = state.refused.as_ref().and_then(|refused| refused.offender.clone());
+        let offender = offender.map(kring_protocol::address::DeviceAddress::from);
+        let seats = group.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+        let offends = |seat: &Seat| {
+            offender.as_ref().is_some_and(|gone| gone.professional == seat.device.address().professional)
+        };
+        Ok(seats.into_iter().filter(|seat| !offends(seat)).collect())
+    }
+
+    /// Takes up what was waited for before a restart.
+    pub(super) fn resume_successors(&mut self) -> Result<(), StoreError> {
+        for case in self.tx.rows().cases()? {
+            let Some(record) = self.case(case)? else { continue };
+            let state = self.group_record(record.group)?.ok_or(StoreError::Corrupt)?;
+            let Some(refused) = state.refused.as_ref().filter(|_| state.phase == Phase::Broken) else { continue };
+            let group = self.take(record.group)?;
+            let turn = self.turn(&group, &state);
+            let at = refused.at;
+            self.put(record.group, group);
+            if let Some(delay) = turn? {
+                self.session.successor_at.insert(case, at.plus(delay));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the successor.
+    pub(super) fn start_successor(&mut self, case: CaseId) -> Result<(), StoreError> {
+        let Some(record) = self.case(case)? else { return Ok(()) };
+        let mut state = self.group_record(record.group)?.ok_or(StoreError::Corrupt)?;
+        let (Phase::Broken, Some(refused)) = (state.phase, state.refused.clone()) else { return Ok(()) };
+        let group = self.take(record.group)?;
+        let seats = self.remaining(&group, &state)?;
+        let context = group.context().ok_or(StoreError::Corrupt)?;
+        let authenticator = ByteBuf::from(group.authenticator());
+        let own = seats.iter().find(|seat| seat.device.address() == self.party.address()).cloned();
+        let rank = own.as_ref().map(|own| rank(&group, own));
+        self.put(record.group, group);
+        let (Some(own), Some(rank)) = (own, rank) else { return Ok(()) };
+
+        let me = own.device.address().professional.clone();
+        let coordinator = context.coordinator().cloned().ok_or(StoreError::Corrupt)?;
+        let mut next = context.clone();
+        if let Some(offender) = refused.offender.clone().map(kring_protocol::address::DeviceAddress::from) {
+            next = without(&next, &offender.professional);
+        }
+        // A group begins with its starter alone, and has a coordinator from the first; the role goes back at the end.
+        next.set_role(&me, Role::Coordinator);
+        next.predecessor = Some(Predecessor { group: record.group, authenticator, refused: refused.hash });
+        let id = self.start_group(case, &next, Some((record.group, rank)))?;
+        state.phase = Phase::Replaced;
+        self.save(record.group, &state)?;
+        self.tx.write_case(case, &CaseRecord { title: record.title, group: id })?;
+
+        let waiting = self.intents(case)?;
+        self.queue(case, Want::Open { group: id })?;
+        for seat in seats.iter().filter(|seat| seat.index != own.index) {
+            let address = seat.device.address();
+            let role = next.role(&address.professional).unwrap_or(Role::Member);
+            let role = if role == Role::Coordinator { Role::Member } else { role };
+            self.queue(
+                case,
+                Want::Add {
+                    professional: address.professional.clone(),
+                    device: Some(address.device),
+                    role,
+                    claimed: None,
+                    along: Some(id),
+                },
+            )?;
+        }
+        if coordinator != me && next.role(&coordinator).is_some() {
+            let back = Want::SetRole { professional: coordinator, role: Role::Coordinator, along: Some(id) };
+            self.queue(case, back)?;
+        }
+        for intent in waiting {
+            // Behind the additions, so that everybody gets it.
+            self.tx.delete_intent(intent.id)?;
+            self.tx.append_intent(case, &intent.value)?;
+        }
+        self.session.dirty.insert(case);
+        Ok(())
+    }
+
+    /// The rank of a successor that this device may follow; `None`: it may not.
+    pub(super) fn successor_rank(
+        &self,
+        group: &Group,
+        before: &GroupRecord,
+        named: &Predecessor,
+        invitation: &Invitation,
+    ) -> Result<Option<u64>, StoreError> {
+        let Some(context) = group.context() else { return Ok(None) };
+        let starter = invitation.context.coordinator();
+        let seats = self.remaining(group, before)?;
+        let by = seats.iter().find(|seat| seat.device.address() == invitation.by.address());
+        // A device that is out of step or has left cannot have refused it; it follows whom it knew.
+        let lost = matches!(before.phase, Phase::OutOfStep | Phase::Left);
+        let refused_too = before.refused.as_ref().is_some_and(|refused| refused.hash == named.refused)
+            && named.authenticator.as_slice() == group.authenticator();
+        let (Some(by), true) = (by, refused_too || lost) else { return Ok(None) };
+        let same_roles = invitation.context.roles().iter().all(|(who, role)| {
+            context.role(who) == Some(*role)
+                || Some(who) == starter
+                || (context.coordinator() == Some(who) && *role != Role::Coordinator)
+        });
+        let identity = invitation.context.case == context.case && invitation.context.title == context.title;
+        Ok((same_roles && identity).then(|| rank(group, by)))
+    }
+
+    /// Lets go of the group that carried a case so far, in favour of another one.
+    pub(super) fn leave_behind(&mut self, case: CaseId, old: GroupId, new: GroupId) -> Result<(), StoreError> {
+        self.session.successor_at.remove(&case);
+        self.session.sweep_at.remove(&case);
+        self.session.live.remove(&old);
+        self.requeue(case, old)?;
+        for intent in self.intents(case)? {
+            let obsolete = intent.value.want.along().is_some_and(|along| along != new);
+            if obsolete {
+                self.tx.delete_intent(intent.id)?;
+                self.session.busy.remove(&intent.id);
+                self.session.retry_at.remove(&intent.id);
+            }
+        }
+        if old != new {
+            if let Some(mut state) = self.group_record(old)? {
+                if state.phase == Phase::Live {
+                    self.actions.push(Action::Unfollow { group: old });
+                }
+                state.phase = Phase::Replaced;
+                self.save(old, &state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives this device fresh keys where it has not for long.
+    pub(super) fn refresh_keys(&mut self) -> Result<(), StoreError> {
+        for id in self.tx.rows().groups()? {
+            let Some(state) = self.group_record(id)? else { continue };
+            let old = self.now.since(state.fresh_at) >= FRESH_DAYS * Timestamp::DAY;
+            let wanted = |want: &Want| matches!(want, Want::UpdateKeys);
+            if state.phase == Phase::Live
+                && old
+                && !self.intents(state.case)?.iter().any(|intent| wanted(&intent.value.want))
+            {
+                self.queue(state.case, Want::UpdateKeys)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// 0 for the coordinator, 1 for a deputy, 2 for everybody else.
+fn role_order(group: &Group, seat: &Seat) -> u64 {
+    match group.context().and_then(|context| context.role(&seat.device.address().professional)) {
+        Some(Role::Coordinator) => 0,
+        Some(Role::Deputy) => 1,
+        _ => 2,
+    }
+}
+
+/// Coordinator before deputies before the others; among equals the lower leaf.
+fn rank(group: &Group, seat: &Seat) -> u64 {
+    role_order(group, seat) << 32 | u64::from(seat.index.u32())
+}

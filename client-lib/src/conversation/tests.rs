@@ -1,0 +1,9 @@
+//! The core without sockets: many devices, a small naive relay that keeps a log's order and epoch rule, and time
+//! passed in.
+
+mod bad_commits;
+mod cases;
+mod crashes;
+mod harness;
+mod joining;
+mod members;

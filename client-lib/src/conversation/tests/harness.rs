@@ -1,0 +1,558 @@
+//! Devices, a relay that does what a relay promises in the least number of words, and the wires between them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kring_pki::form::{DisplayName, FunctionCode};
+use kring_pki::issue::{
+    Algorithm, DeviceRequest, DeviceSubject, OrganisationCa, OrganisationSubject, PrivateKey, RegionRoot, Validity,
+};
+use kring_pki::verify::{Crls, TrustAnchors};
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
+use kring_protocol::ids::{
+    AccessKey, ClaimId, CursorId, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, MessageHash, OperationId, Seq,
+    Timestamp,
+};
+use kring_protocol::message::{
+    Claimed, ClaimedDevice, Empty, KeyPackageCount, Note, Receipt, Record, Reply, Request,
+};
+use kring_protocol::mls::private_message;
+use kring_protocol::payload::Payload;
+use kring_protocol::refusal::{Refusal, RefusedRecipient};
+
+use crate::case::{CaseId, Item, ItemDraft, ItemId, Position, Role};
+use crate::conversation::{Action, Command, Connected, Conversation, Event, Input, Settings, StepError, Ticket};
+use crate::item::sha256;
+use crate::mls::DeviceCredentials;
+use crate::store::Store;
+
+/// Certificates of one region with one organisation.
+pub(super) struct Region {
+    root: RegionRoot,
+    organisation: OrganisationCa,
+    now: Timestamp,
+}
+
+impl Region {
+    pub(super) fn new(now: Timestamp) -> Self {
+        let root = RegionRoot::create(&DisplayName::new("Regio").unwrap(), Validity::days(now, 3650)).unwrap();
+        let organisation = root
+            .issue_organisation(
+                &OrganisationSubject {
+                    name: DisplayName::new("Zorg").unwrap(),
+                    domain: "zorg.example".to_owned(),
+                    functions: vec![FunctionCode::new("youth-care").unwrap()],
+                },
+                PrivateKey::generate(Algorithm::EcdsaP256).unwrap(),
+                Validity::days(now, 1825),
+            )
+            .unwrap();
+        Self { root, organisation, now }
+    }
+
+    pub(super) fn credentials(&self, name: &str, device: u8) -> DeviceCredentials {
+        let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
+        let request = DeviceRequest::read(&DeviceRequest::make(&key).unwrap()).unwrap();
+        let certificate = self
+            .organisation
+            .issue_device(
+                &DeviceSubject {
+                    address: address(name, device),
+                    name: DisplayName::new(name).unwrap(),
+                    function: FunctionCode::new("youth-care").unwrap(),
+                },
+                request.public_key(),
+                Validity::device(self.now),
+            )
+            .unwrap();
+        DeviceCredentials {
+            chain: certificate.chain().to_vec(),
+            key: key.ed25519_seed().unwrap(),
+            anchors: TrustAnchors::from_der([self.root.certificate()]).unwrap(),
+            crls: Crls::default(),
+        }
+    }
+}
+
+pub(super) fn who(name: &str) -> ProfessionalAddress {
+    ProfessionalAddress::new(name, "zorg.example").unwrap()
+}
+
+pub(super) fn address(name: &str, device: u8) -> DeviceAddress {
+    let mut id = [device; 16];
+    id[..name.len().min(15)].copy_from_slice(&name.as_bytes()[..name.len().min(15)]);
+    DeviceAddress { professional: who(name), device: DeviceId(id) }
+}
+
+/// One log.
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) epoch: Epoch,
+    pub(super) keys: BTreeMap<Epoch, AccessKey>,
+    /// Record of the Commit that opened an epoch.
+    pub(super) opened: BTreeMap<Epoch, Seq>,
+    pub(super) records: Vec<Record>,
+    pub(super) receipts: BTreeMap<OperationId, (MessageHash, Receipt)>,
+}
+
+/// A relay in the least number of words.
+#[derive(Default)]
+pub(super) struct Relay {
+    pub(super) logs: BTreeMap<GroupId, Log>,
+    pub(super) packages: BTreeMap<DeviceAddressKey, (Vec<Payload>, Option<Payload>)>,
+    pub(super) inboxes: BTreeMap<DeviceId, Vec<Payload>>,
+    /// Devices whose inbox takes nothing more.
+    pub(super) full: BTreeSet<DeviceId>,
+    pub(super) cursors: BTreeMap<CursorId, Seq>,
+    claims: u8,
+}
+
+type DeviceAddressKey = (ProfessionalAddress, DeviceId);
+
+/// One device and its connection.
+pub(super) struct Device {
+    pub(super) core: Option<Conversation>,
+    pub(super) address: DeviceAddress,
+    pub(super) online: bool,
+    /// Group, epoch of the proof, last record given.
+    follows: BTreeMap<GroupId, (Epoch, Option<Seq>)>,
+    inbox_given: InboxSeq,
+    pub(super) events: Vec<Event>,
+    pub(super) wake: Option<Timestamp>,
+    pub(super) requests: VecDeque<(Ticket, Request)>,
+    pub(super) failures: usize,
+    pub(super) inputs: usize,
+    /// Fail the step of this input's number at this write.
+    pub(super) fail: Option<(usize, usize)>,
+}
+
+/// Everything.
+pub(super) struct World {
+    pub(super) now: Timestamp,
+    pub(super) region: Region,
+    pub(super) relay: Relay,
+    pub(super) devices: Vec<Device>,
+    pub(super) case: CaseId,
+}
+
+pub(super) fn real_now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp(since.as_millis() as u64)
+}
+
+impl World {
+    pub(super) fn new(names: &[&str]) -> Self {
+        let now = real_now();
+        let mut world = Self {
+            now,
+            region: Region::new(now),
+            relay: Relay::default(),
+            devices: Vec::new(),
+            case: CaseId([0xca; 16]),
+        };
+        for name in names {
+            world.device(name, 1);
+        }
+        world
+    }
+
+    /// A new device, online.
+    pub(super) fn device(&mut self, name: &str, number: u8) -> usize {
+        let credentials = self.region.credentials(name, number);
+        let store = Store::in_memory().unwrap();
+        let settings = Settings { relay: "relay.example:1".to_owned(), key_packages: 3 };
+        let core = Conversation::open(store, credentials, settings, self.now).unwrap();
+        let device = Device {
+            address: core.address().clone(),
+            core: Some(core),
+            online: false,
+            follows: BTreeMap::new(),
+            inbox_given: InboxSeq(0),
+            events: Vec::new(),
+            wake: None,
+            requests: VecDeque::new(),
+            failures: 0,
+            inputs: 0,
+            fail: None,
+        };
+        self.devices.push(device);
+        let index = self.devices.len() - 1;
+        self.connect(index);
+        index
+    }
+
+    pub(super) fn core(&self, device: usize) -> &Conversation {
+        self.devices[device].core.as_ref().unwrap()
+    }
+
+    pub(super) fn connect(&mut self, index: usize) {
+        let device = &mut self.devices[index];
+        device.online = true;
+        device.follows.clear();
+        device.requests.clear();
+        let key = (device.address.professional.clone(), device.address.device);
+        let id = device.address.device;
+        let read = device.inbox_given;
+        let (single, last) = self.relay.packages.get(&key).cloned().unwrap_or_default();
+        let inbox = self.relay.inboxes.get(&id).map_or(0, Vec::len) as u64;
+        let connected = Connected {
+            incarnation: Incarnation([1; 16]),
+            relay_now: self.now,
+            key_packages: single.len() as u64,
+            last_resort: last.is_some(),
+            inbox: inbox.saturating_sub(read.0),
+        };
+        self.feed(index, Input::Connected(connected));
+    }
+
+    pub(super) fn disconnect(&mut self, index: usize) {
+        self.devices[index].online = false;
+        self.devices[index].follows.clear();
+        self.devices[index].requests.clear();
+        self.feed(index, Input::Disconnected);
+    }
+
+    /// Feeds an input; a failed step is followed by a new connection, as a driver does.
+    pub(super) fn feed(&mut self, index: usize, input: Input) {
+        let device = &mut self.devices[index];
+        device.inputs += 1;
+        let core = device.core.as_mut().unwrap();
+        if let Some((_, writes)) = device.fail.filter(|(input, _)| *input == device.inputs) {
+            core.store.faults.writes_left.set(Some(writes));
+        }
+        let outcome = core.handle(input, self.now);
+        core.store.faults.writes_left.set(None);
+        match outcome {
+            Ok(actions) => self.carry_out(index, actions),
+            Err(StepError::Command(error)) => panic!("refused: {error}"),
+            Err(StepError::Store(_)) => {
+                device.failures += 1;
+                self.connect(index);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, index: usize, actions: Vec<Action>) {
+        for action in actions {
+            let device = &mut self.devices[index];
+            match action {
+                Action::Request { ticket, request } => device.requests.push_back((ticket, request)),
+                Action::Follow { group, epoch, after } => {
+                    device.follows.insert(group, (epoch, after));
+                    self.check_proof(index, group, epoch);
+                }
+                Action::Unfollow { group } => {
+                    device.follows.remove(&group);
+                }
+                Action::ReadInbox { after } => device.inbox_given = after,
+                Action::Tell(event) => device.events.push(event),
+                Action::WakeAt(at) => device.wake = Some(at),
+            }
+        }
+    }
+
+    /// The device's proof verifies under the key that the relay was given.
+    fn check_proof(&self, index: usize, group: GroupId, epoch: Epoch) {
+        let exporter = [7; 32];
+        let proof = self.core(index).prove(&exporter, group, epoch).unwrap().expect("holds the epoch's key");
+        let Some(key) = self.relay.logs.get(&group).and_then(|log| log.keys.get(&epoch)) else { return };
+        let text = kring_protocol::proof::signed_text(&exporter, group, epoch);
+        aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, key.as_bytes())
+            .verify(&text, proof.as_bytes())
+            .expect("the proof opens the log");
+    }
+
+    pub(super) fn command(&mut self, index: usize, command: Command) {
+        self.feed(index, Input::Command(command));
+    }
+
+    pub(super) fn try_command(&mut self, index: usize, command: Command) -> Result<(), StepError> {
+        let now = self.now;
+        let actions = self.devices[index].core.as_mut().unwrap().handle(Input::Command(command), now)?;
+        self.carry_out(index, actions);
+        Ok(())
+    }
+
+    /// Everything that can happen without time passing.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..100_000 {
+            let moved = (0..self.devices.len()).any(|index| self.turn(index));
+            if !moved {
+                return;
+            }
+        }
+        panic!("never comes to rest");
+    }
+
+    /// Lets time pass, in steps at which something is due.
+    pub(super) fn pass(&mut self, milliseconds: u64) {
+        let end = self.now.plus(milliseconds);
+        loop {
+            self.settle();
+            let due = self.devices.iter().filter_map(|device| device.wake).min().filter(|at| *at <= end);
+            let Some(at) = due else { break };
+            self.now = self.now.max(at);
+            for index in 0..self.devices.len() {
+                if self.devices[index].wake.is_some_and(|wake| wake <= self.now) {
+                    self.devices[index].wake = None;
+                    self.feed(index, Input::Tick);
+                }
+            }
+        }
+        self.now = end;
+        self.settle();
+    }
+
+    /// One thing for one device.
+    pub(super) fn turn(&mut self, index: usize) -> bool {
+        if !self.devices[index].online {
+            return false;
+        }
+        if let Some((ticket, request)) = self.devices[index].requests.pop_front() {
+            let answer = self.answer(index, request);
+            self.feed(index, Input::Answered { ticket, answer });
+            return true;
+        }
+        self.deliver(index) || self.deliver_note(index)
+    }
+
+    fn deliver(&mut self, index: usize) -> bool {
+        let follows: Vec<_> = self.devices[index].follows.clone().into_iter().collect();
+        for (group, (epoch, after)) in follows {
+            let Some(log) = self.relay.logs.get(&group) else {
+                self.devices[index].follows.remove(&group);
+                self.feed(index, Input::Unfollowed { group, epoch, reason: Refusal::Forbidden });
+                return true;
+            };
+            let from = match after {
+                Some(after) => after,
+                None => Seq(log.opened.get(&epoch).map_or(0, |seq| seq.0 - 1)),
+            };
+            // The proof opens the log up to and including the Commit that ends its epoch.
+            let last = log.opened.get(&epoch.next()).copied();
+            let next = log.records.iter().find(|record| record.seq > from).cloned();
+            match next {
+                Some(record) if last.is_none_or(|last| record.seq <= last) => {
+                    let follow = self.devices[index].follows.get_mut(&group).unwrap();
+                    follow.1 = Some(record.seq);
+                    self.feed(index, Input::Record { group, record });
+                    return true;
+                }
+                Some(_) => {}
+                None => {
+                    let follow = self.devices[index].follows.get_mut(&group).unwrap();
+                    if follow.1 != Some(Seq(u64::MAX)) && !self.told_live(index, group, epoch) {
+                        let head = Seq(self.relay.logs[&group].records.len() as u64);
+                        self.feed(index, Input::CaughtUp { group, epoch, after: head });
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    fn told_live(&self, index: usize, group: GroupId, epoch: Epoch) -> bool {
+        self.core(index).session.live.get(&group) == Some(&epoch)
+    }
+
+    fn deliver_note(&mut self, index: usize) -> bool {
+        let device = &mut self.devices[index];
+        let given = device.inbox_given;
+        let Some(sealed) =
+            self.relay.inboxes.get(&device.address.device).and_then(|inbox| inbox.get(given.0 as usize))
+        else {
+            return false;
+        };
+        let note = Note { seq: given.next(), day: self.now.day(), sealed: sealed.clone() };
+        device.inbox_given = note.seq;
+        self.feed(index, Input::Note(note));
+        true
+    }
+
+    pub(super) fn answer(&mut self, index: usize, request: Request) -> Result<Vec<Reply>, Refusal> {
+        let device = self.devices[index].address.clone();
+        self.relay.answer(&device, request, self.now)
+    }
+
+    pub(super) fn items(&self, index: usize) -> Vec<Item> {
+        self.core(index).items(self.case, Position(0), usize::MAX).unwrap()
+    }
+
+    pub(super) fn texts(&self, index: usize) -> Vec<String> {
+        self.items(index).iter().map(|item| item.body.text().unwrap_or("?").to_owned()).collect()
+    }
+
+    pub(super) fn say(&mut self, index: usize, text: &str) {
+        let case = self.case;
+        self.command(index, Command::Send { case, item: ItemId::random(), draft: ItemDraft::markdown(text) });
+    }
+
+    pub(super) fn new_case(&mut self, index: usize) {
+        let case = self.case;
+        self.command(index, Command::NewCase { case, title: "Gezin".to_owned() });
+        self.settle();
+    }
+
+    pub(super) fn add(&mut self, index: usize, name: &str, role: Role) {
+        let case = self.case;
+        self.command(index, Command::Add { case, professional: who(name), device: None, role });
+    }
+
+    /// A case with all devices in it, the first its coordinator.
+    pub(super) fn together(names: &[&str]) -> Self {
+        Self::together_as(names, Role::Member)
+    }
+
+    pub(super) fn together_as(names: &[&str], role: Role) -> Self {
+        let mut world = Self::new(names);
+        world.settle();
+        world.new_case(0);
+        for name in &names[1..] {
+            world.add(0, name, role);
+        }
+        world.settle();
+        world
+    }
+
+    /// All devices are in the same state.
+    pub(super) fn agree(&self, devices: &[usize]) {
+        let states: Vec<_> =
+            devices.iter().map(|index| self.core(*index).authenticator(self.case).unwrap()).collect();
+        assert!(states.windows(2).all(|pair| pair[0] == pair[1]), "all are in the same epoch of the same group");
+    }
+
+    pub(super) fn suspicions(&self) -> usize {
+        self.devices
+            .iter()
+            .flat_map(|device| &device.events)
+            .filter(|event| matches!(event, Event::Suspicion { .. } | Event::CommitRefused { .. }))
+            .count()
+    }
+}
+
+impl Relay {
+    fn answer(&mut self, device: &DeviceAddress, request: Request, now: Timestamp) -> Result<Vec<Reply>, Refusal> {
+        match request {
+            Request::CreateGroup(create) => {
+                if let Some(log) = self.logs.get(&create.access.group) {
+                    return match log.receipts.get(&create.operation) {
+                        Some((_, receipt)) => Ok(vec![receipt.clone().into()]),
+                        None => Err(Refusal::GroupExists),
+                    };
+                }
+                let receipt = Receipt { seq: Seq(0), at: now };
+                let mut log = Log { epoch: create.access.epoch, ..Log::default() };
+                log.keys.insert(create.access.epoch, create.access_key);
+                log.receipts.insert(create.operation, (MessageHash([0; 32]), receipt.clone()));
+                self.logs.insert(create.access.group, log);
+                Ok(vec![receipt.into()])
+            }
+            Request::Submit(submit) => {
+                let message = submit.message;
+                self.append(submit.access.group, submit.operation, message, None, now)
+                    .map(|receipt| vec![receipt.into()])
+            }
+            Request::SubmitCommit(commit) => {
+                let known = self
+                    .logs
+                    .get(&commit.access.group)
+                    .is_some_and(|log| log.receipts.contains_key(&commit.operation));
+                let refused: Vec<_> = commit
+                    .welcomes
+                    .iter()
+                    .filter(|welcome| self.full.contains(&welcome.device))
+                    .map(|welcome| RefusedRecipient {
+                        claim: welcome.claim,
+                        device: welcome.device,
+                        reason: RefusedRecipient::INBOX_FULL,
+                    })
+                    .collect();
+                if !known && !refused.is_empty() {
+                    return Err(Refusal::Recipients(refused));
+                }
+                let key = Some(commit.next_access_key);
+                let receipt = self.append(commit.access.group, commit.operation, commit.message, key, now)?;
+                if !known {
+                    for welcome in commit.welcomes {
+                        self.cursors.insert(welcome.cursor, receipt.seq);
+                        self.inboxes.entry(welcome.device).or_default().push(welcome.sealed);
+                    }
+                }
+                Ok(vec![receipt.into()])
+            }
+            Request::MoveCursors(moves) => {
+                for step in moves.moves {
+                    match step.seq {
+                        Some(seq) => self.cursors.insert(step.cursor, seq),
+                        None => self.cursors.remove(&step.cursor),
+                    };
+                }
+                Ok(vec![Empty.into()])
+            }
+            Request::PublishKeyPackages(publish) => {
+                let mine = self.packages.entry((device.professional.clone(), device.device)).or_default();
+                mine.0.extend(publish.single_use);
+                if publish.last_resort.is_some() {
+                    mine.1 = publish.last_resort;
+                }
+                let count = KeyPackageCount { single_use: mine.0.len() as u64, last_resort: mine.1.is_some() };
+                Ok(vec![count.into()])
+            }
+            Request::ClaimKeyPackages(claim) => {
+                let mut devices = Vec::new();
+                for ((professional, id), packages) in &mut self.packages {
+                    let wanted = *professional == claim.professional && claim.device.is_none_or(|one| one == *id);
+                    if !wanted {
+                        continue;
+                    }
+                    self.claims += 1;
+                    let package = packages.0.pop().or_else(|| packages.1.clone()).unwrap();
+                    devices.push(ClaimedDevice {
+                        device: *id,
+                        claim: ClaimId([self.claims; 16]),
+                        key_package: package,
+                        until: now.plus(Timestamp::DAY),
+                    });
+                }
+                if devices.is_empty() {
+                    return Err(Refusal::UnknownProfessional);
+                }
+                Ok(vec![Claimed { devices, refused: Vec::new() }.into()])
+            }
+            Request::AcknowledgeInbox(_) => Ok(vec![Empty.into()]),
+            other => panic!("not asked in these tests: {}", other.name()),
+        }
+    }
+
+    pub(super) fn append(
+        &mut self,
+        group: GroupId,
+        operation: OperationId,
+        message: Payload,
+        key: Option<AccessKey>,
+        now: Timestamp,
+    ) -> Result<Receipt, Refusal> {
+        let log = self.logs.get_mut(&group).ok_or(Refusal::Forbidden)?;
+        let hash = MessageHash(sha256(&message));
+        if let Some((before, receipt)) = log.receipts.get(&operation) {
+            return if *before == hash { Ok(receipt.clone()) } else { Err(Refusal::OperationReused) };
+        }
+        let header = private_message(&message).map_err(|_| Refusal::NotPrivateMessage)?;
+        if header.epoch != log.epoch {
+            let winner = log.opened.get(&header.epoch.next()).copied().unwrap_or(Seq(0));
+            return Err(Refusal::StaleEpoch { epoch: log.epoch, winner });
+        }
+        let seq = Seq(log.records.len() as u64 + 1);
+        let record = Record { seq, at: now, operation, message, next_access_key: key, closes: None };
+        log.records.push(record);
+        if let Some(key) = key {
+            log.epoch = log.epoch.next();
+            log.keys.insert(log.epoch, key);
+            log.opened.insert(log.epoch, seq);
+        }
+        let receipt = Receipt { seq, at: now };
+        log.receipts.insert(operation, (hash, receipt.clone()));
+        Ok(receipt)
+    }
+}

@@ -1,0 +1,149 @@
+//! Reading: cases, items, members, what is under way.
+
+use kring_protocol::ids::{Epoch, GroupId, Seq};
+
+use super::Conversation;
+use super::state::{CaseRecord, GroupRecord, Intent, Phase, Stage, StoredItem, Want};
+use crate::case::{CaseId, CaseStatus, CaseView, Delivery, Digest, Item, Member, OutboxEntry, Position, Role};
+use crate::item::sha256;
+use crate::mls::group::Group;
+use crate::store::StoreError;
+
+/// Items that a digest reads at a time.
+const PAGE: usize = 256;
+
+impl Conversation {
+    /// All cases of this device.
+    pub fn cases(&self) -> Result<Vec<CaseView>, StoreError> {
+        let cases = self.store.read().cases()?;
+        cases.into_iter().filter_map(|case| self.case(case).transpose()).collect()
+    }
+
+    /// One case.
+    pub fn case(&self, case: CaseId) -> Result<Option<CaseView>, StoreError> {
+        let rows = self.store.read();
+        let Some(record) = rows.case::<CaseRecord>(case)? else { return Ok(None) };
+        let state: GroupRecord = rows.group(record.group)?.ok_or(StoreError::Corrupt)?;
+        let intents = rows.intents::<Intent>(case)?;
+        let last = rows.last_item(case)?;
+        let leaving = intents.iter().any(|intent| matches!(intent.value.want, Want::Leave));
+        let (epoch, members, role) = self.with_group(record.group, |group| {
+            let own = &self.party.address().professional;
+            let role = group.context().and_then(|context| context.role(own)).unwrap_or(Role::Observer);
+            Ok((group.epoch(), group.seats(&self.party).map_or(0, |seats| seats.len()), role))
+        })?;
+        Ok(Some(CaseView {
+            case,
+            title: record.title,
+            status: match state.phase {
+                Phase::Opening => CaseStatus::Opening,
+                Phase::Live if leaving => CaseStatus::Leaving,
+                Phase::Live => CaseStatus::Open,
+                Phase::Left => CaseStatus::Left,
+                Phase::OutOfStep => CaseStatus::OutOfStep,
+                Phase::Broken | Phase::Replaced => CaseStatus::Broken,
+            },
+            role,
+            members,
+            items: last.0,
+            last,
+            queued: intents.len(),
+            group: record.group,
+            epoch,
+            seq: state.at.unwrap_or(Seq(0)),
+            relay: state.relay,
+        }))
+    }
+
+    /// Items of a case after a position (`Position(0)`: from the first), at most `limit`.
+    pub fn items(&self, case: CaseId, after: Position, limit: usize) -> Result<Vec<Item>, StoreError> {
+        let rows = self.store.read().items::<StoredItem>(case, after, limit)?;
+        Ok(rows.into_iter().map(|(position, item)| item.show(case, position)).collect())
+    }
+
+    /// The devices in a case, by leaf.
+    pub fn members(&self, case: CaseId) -> Result<Vec<Member>, StoreError> {
+        let Some(record) = self.store.read().case::<CaseRecord>(case)? else { return Ok(Vec::new()) };
+        self.with_group(record.group, |group| {
+            let leaving = group.leaving();
+            let context = group.context().ok_or(StoreError::Corrupt)?;
+            let seats = group.seats(&self.party).map_err(|_| StoreError::Corrupt)?;
+            Ok(seats
+                .into_iter()
+                .map(|seat| Member {
+                    address: seat.device.address().clone(),
+                    name: seat.device.name().as_str().to_owned(),
+                    organisation: seat.device.organisation().as_str().to_owned(),
+                    function: seat.device.function().as_str().to_owned(),
+                    role: context.role(&seat.device.address().professional).unwrap_or(Role::Observer),
+                    own: seat.device.address() == self.party.address(),
+                    leaving: leaving.contains(&seat.index),
+                })
+                .collect())
+        })
+    }
+
+    /// What of ours is under way in a case, oldest first.
+    pub fn outbox(&self, case: CaseId) -> Result<Vec<OutboxEntry>, StoreError> {
+        let intents = self.store.read().intents::<Intent>(case)?;
+        Ok(intents
+            .into_iter()
+            .map(|intent| OutboxEntry {
+                item: intent.value.want.item(),
+                since: intent.value.since,
+                delivery: match intent.value.stage {
+                    Stage::Queued => Delivery::Queued,
+                    Stage::Submitted(submission) => match submission.accepted {
+                        Some(seq) => Delivery::Relayed { seq },
+                        None => Delivery::Submitted,
+                    },
+                    Stage::Proposed => Delivery::Submitted,
+                },
+            })
+            .collect())
+    }
+
+    /// Digest of a case's items after a position: SHA-256, begun with 32 zeros, continued for each item with the
+    /// author's URI, the item's identifier, and its text or bytes, each preceded by its length.
+    pub fn digest(&self, case: CaseId, after: Position) -> Result<Digest, StoreError> {
+        let mut digest = [0; 32];
+        let mut position = after;
+        loop {
+            let page = self.items(case, position, PAGE)?;
+            let Some(last) = page.last() else { return Ok(Digest(digest)) };
+            position = last.position;
+            for item in &page {
+                let mut text = digest.to_vec();
+                let uri = item.author.to_uri();
+                let said = match &item.body {
+                    crate::case::Body::Markdown(text) => text.as_bytes(),
+                    crate::case::Body::Unknown { content, .. } => content.as_slice(),
+                };
+                for part in [uri.as_bytes(), item.id.0.as_slice(), said] {
+                    text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+                    text.extend_from_slice(part);
+                }
+                digest = sha256(&text);
+            }
+        }
+    }
+
+    /// The present epoch of a case's group, and its epoch authenticator (RFC 9420 §8.7): equal on all devices that are
+    /// in the same state.
+    pub fn authenticator(&self, case: CaseId) -> Result<Option<(GroupId, Epoch, Vec<u8>)>, StoreError> {
+        let Some(record) = self.store.read().case::<CaseRecord>(case)? else { return Ok(None) };
+        self.with_group(record.group, |group| Ok((record.group, group.epoch(), group.authenticator().to_vec())))
+            .map(Some)
+    }
+
+    fn with_group<T>(
+        &self,
+        id: GroupId,
+        read: impl FnOnce(&Group) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self.groups.get(&id) {
+            Some(group) => read(group),
+            None => read(&Group::load(&self.store.read(), id)?.ok_or(StoreError::Corrupt)?),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What every member of a case agrees on cryptographically: an extension of the MLS GroupContext (RFC 9420 §8.1).
+//!
+//! CDDL in `docs/items.md`. Refused: another version, roles out of order or repeated, not exactly one coordinator.
+
+use kring_protocol::address::ProfessionalAddress;
+use kring_protocol::ids::{GroupId, MessageHash};
+use openmls::prelude::CredentialType;
+use openmls::prelude::{
+    Extension, ExtensionType, Extensions, GroupContext, RequiredCapabilitiesExtension, UnknownExtension,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{CASE_EXTENSION, INBOX_EXTENSION};
+use crate::case::{CaseId, Role};
+use crate::store::{decode, encode};
+
+/// Version of the extension's form.
+const VERSION: u64 = 1;
+
+/// The context of a case.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CaseContext {
+    version: u64,
+    pub(crate) case: CaseId,
+    pub(crate) title: String,
+    roles: Vec<(ProfessionalAddress, Role)>,
+    pub(crate) predecessor: Option<Predecessor>,
+}
+
+/// The group that this one goes on from.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Predecessor {
+    /// The group.
+    pub(crate) group: GroupId,
+    /// Epoch authenticator (RFC 9420 §8.7) of its last good epoch.
+    pub(crate) authenticator: serde_bytes::ByteBuf,
+    /// Hash of the Commit that was refused.
+    pub(crate) refused: MessageHash,
+}
+
+impl CaseContext {
+    pub(crate) fn new(case: CaseId, title: String, coordinator: ProfessionalAddress) -> Self {
+        Self { version: VERSION, case, title, roles: vec![(coordinator, Role::Coordinator)], predecessor: None }
+    }
+
+    /// Reads the context of a group; `None` if it has none that can be believed.
+    pub(crate) fn of(extensions: &Extensions<GroupContext>) -> Option<Self> {
+        let UnknownExtension(bytes) = extensions.unknown(CASE_EXTENSION)?;
+        let context: Self = decode(bytes).ok()?;
+        let rising = context.roles.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let coordinators = context.roles.iter().filter(|(_, role)| *role == Role::Coordinator).count();
+        (context.version == VERSION && rising && coordinators == 1 && encode(&context).ok()? == *bytes)
+            .then_some(context)
+    }
+
+    /// All extensions of a group with this context.
+    pub(crate) fn extensions(&self) -> Option<Extensions<GroupContext>> {
+        let bytes = encode(self).ok()?;
+        let required = RequiredCapabilitiesExtension::new(
+            &[ExtensionType::Unknown(CASE_EXTENSION), ExtensionType::Unknown(INBOX_EXTENSION)],
+            &[],
+            &[CredentialType::X509],
+        );
+        Extensions::from_vec(vec![
+            Extension::RequiredCapabilities(required),
+            Extension::Unknown(CASE_EXTENSION, UnknownExtension(bytes)),
+        ])
+        .ok()
+    }
+
+    pub(crate) fn role(&self, professional: &ProfessionalAddress) -> Option<Role> {
+        self.roles.iter().find(|(address, _)| address == professional).map(|(_, role)| *role)
+    }
+
+    pub(crate) fn roles(&self) -> &[(ProfessionalAddress, Role)] {
+        &self.roles
+    }
+
+    pub(crate) fn coordinator(&self) -> Option<&ProfessionalAddress> {
+        self.roles.iter().find(|(_, role)| *role == Role::Coordinator).map(|(address, _)| address)
+    }
+
+    /// Gives a professional a role; making somebody coordinator makes the coordinator before a deputy.
+    pub(crate) fn set_role(&mut self, professional: &ProfessionalAddress, role: Role) {
+        if role == Role::Coordinator {
+            for (_, other) in self.roles.iter_mut().filter(|(_, other)| *other == Role::Coordinator) {
+                *other = Role::Deputy;
+            }
+        }
+        match self.roles.binary_search_by(|(address, _)| address.cmp(professional)) {
+            Ok(index) => self.roles[index].1 = role,
+            Err(index) => self.roles.insert(index, (professional.clone(), role)),
+        }
+    }
+
+    /// Takes a professional out of the roles.
+    pub(crate) fn forget(&mut self, professional: &ProfessionalAddress) {
+        self.roles.retain(|(address, _)| address != professional);
+    }
+}

@@ -1,0 +1,83 @@
+//! Joining by a Welcome (RFC 9420 §12.4.3.1): who is in the group is verified before this device is.
+//!
+//! Refused: a Welcome for none of this device's KeyPackages; a group whose tree holds a leaf that cannot show who it
+//! is, or a device twice; a group without a case's context, or with somebody in it who has no role; a Welcome by
+//! somebody who may not add.
+
+use kring_pki::verify::VerifiedDevice;
+use kring_protocol::ids::{Epoch, GroupId};
+use openmls::prelude::tls_codec::DeserializeBytes as _;
+use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn, StagedWelcome};
+
+use super::SUITE;
+use super::context::CaseContext;
+use super::group::{Group, MlsFailure, configuration};
+use super::padding::HANDSHAKE;
+use super::party::Party;
+use crate::case::Role;
+use crate::store::{StoreError, Transaction};
+
+/// A Welcome that has been verified; not yet joined.
+pub(crate) struct Invitation {
+    staged: StagedWelcome,
+    pub(crate) context: CaseContext,
+    pub(crate) by: VerifiedDevice,
+    pub(crate) group: GroupId,
+    pub(crate) epoch: Epoch,
+}
+
+/// Reads and verifies a Welcome. It consumes the KeyPackage, within the step.
+pub(crate) fn invitation(party: &Party, step: &Transaction<'_>, welcome: &[u8]) -> Result<Invitation, MlsFailure> {
+    let message = MlsMessageIn::tls_deserialize_exact_bytes(welcome).map_err(|_| MlsFailure::Refused)?;
+    let MlsMessageBodyIn::Welcome(welcome) = message.extract() else { return Err(MlsFailure::Refused) };
+    let provider = party.provider(step);
+    // Its author checked the KeyPackages' lifetimes; the tree's older leaves have outlived theirs.
+    let staged = StagedWelcome::build_from_welcome(&provider, &configuration(HANDSHAKE), welcome)
+        .and_then(|builder| builder.skip_lifetime_validation().replace_old_group().build());
+    let Ok(staged) = staged else {
+        step.probe()?;
+        return Err(MlsFailure::Refused);
+    };
+    verify(party, staged).ok_or(MlsFailure::Refused)
+}
+
+fn verify(party: &Party, staged: StagedWelcome) -> Option<Invitation> {
+    let group_context = staged.group_context();
+    if group_context.ciphersuite() != SUITE {
+        return None;
+    }
+    let group = GroupId::from_slice(group_context.group_id().as_slice())?;
+    let epoch = Epoch(group_context.epoch().as_u64());
+    let context = CaseContext::of(group_context.extensions())?;
+    if context.extensions().as_ref() != Some(group_context.extensions()) {
+        return None;
+    }
+    let mut devices: Vec<VerifiedDevice> = Vec::new();
+    let mut by = None;
+    for member in staged.members() {
+        let device = party.leaves.ever(&member.credential, &member.signature_key).ok()?;
+        context.role(&device.address().professional)?;
+        if devices.iter().any(|other| other.address() == device.address()) {
+            return None;
+        }
+        if member.index == staged.welcome_sender_index() {
+            by = Some(device.clone());
+        }
+        devices.push(device);
+    }
+    let by = by?;
+    let may_add = matches!(context.role(&by.address().professional)?, Role::Coordinator | Role::Deputy);
+    let coordinator = context.coordinator()?;
+    let coordinated = devices.iter().any(|device| device.address().professional == *coordinator);
+    (may_add && coordinated).then_some(Invitation { staged, context, by, group, epoch })
+}
+
+impl Invitation {
+    /// Joins.
+    pub(crate) fn accept(self, party: &Party, step: &Transaction<'_>) -> Result<Group, StoreError> {
+        match self.staged.into_group(&party.provider(step)) {
+            Ok(inner) => Ok(Group { inner }),
+            Err(_) => Err(step.probe().err().unwrap_or(StoreError::Internal)),
+        }
+    }
+}

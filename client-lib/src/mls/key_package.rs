@@ -1,0 +1,89 @@
+//! KeyPackages (RFC 9420 §10): making this device's, and checking those that were claimed.
+
+use kring_pki::verify::VerifiedDevice;
+use kring_protocol::address::ProfessionalAddress;
+use kring_protocol::ids::{DeviceId, Timestamp};
+use kring_protocol::payload::Payload;
+use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
+use openmls::prelude::{KeyPackage, Lifetime, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, ProtocolVersion};
+
+use super::SUITE;
+use super::leaf::BadLeaf;
+use super::party::Party;
+use crate::conversation::NotAdded;
+use crate::store::{StoreError, Transaction};
+
+/// Days for which a KeyPackage can be claimed after it was made.
+const CLAIM_DAYS: u64 = 90;
+/// Days for which a relay keeps Commits: so long can a member be away and still judge the Commit that used a
+/// KeyPackage. openmls checks a KeyPackage's lifetime against the system's clock when it is added, at whatever time
+/// that Commit is read.
+const COMMIT_DAYS: u64 = 180;
+/// Days by which the lifetime is longer than both together.
+const SLACK_DAYS: u64 = 1;
+/// Seconds by which a KeyPackage is valid before it was made, for those whose clock is late.
+const CLOCK_SLACK: u64 = 3_600;
+
+const DAY_SECONDS: u64 = Timestamp::DAY / Timestamp::SECOND;
+
+/// Makes a KeyPackage and stores its private keys.
+pub(crate) fn make(
+    party: &Party,
+    step: &Transaction<'_>,
+    last_resort: bool,
+    now: Timestamp,
+) -> Result<Payload, StoreError> {
+    let now = now.0 / Timestamp::SECOND;
+    let until = now + (CLAIM_DAYS + COMMIT_DAYS + SLACK_DAYS) * DAY_SECONDS;
+    let mut builder = KeyPackage::builder()
+        .key_package_lifetime(Lifetime::init(now.saturating_sub(CLOCK_SLACK), until))
+        .leaf_node_capabilities(party.capabilities())
+        .leaf_node_extensions(party.leaf_extensions()?);
+    if last_resort {
+        builder = builder.mark_as_last_resort();
+    }
+    let made = builder.build(SUITE, &party.provider(step), party.signer(), party.identity());
+    let Ok(bundle) = made else {
+        step.probe()?;
+        return Err(StoreError::Internal);
+    };
+    let bytes = MlsMessageOut::from(bundle.into_key_package()).tls_serialize_detached();
+    Ok(bytes.map_err(|_| StoreError::Internal)?.into())
+}
+
+/// A claimed KeyPackage that has been checked.
+pub(crate) struct Checked {
+    pub(crate) key_package: KeyPackage,
+    pub(crate) device: VerifiedDevice,
+}
+
+/// Checks a claimed KeyPackage: whose it is by its certificate, whether that holds now, and how old it is.
+pub(crate) fn check(
+    party: &Party,
+    bytes: &[u8],
+    professional: &ProfessionalAddress,
+    device: DeviceId,
+    now: Timestamp,
+) -> Result<Checked, NotAdded> {
+    let message = MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| NotAdded::KeyPackage)?;
+    let MlsMessageBodyIn::KeyPackage(unverified) = message.extract() else { return Err(NotAdded::KeyPackage) };
+    let key_package = unverified.validate(&party.crypto, ProtocolVersion::Mls10).map_err(|_| NotAdded::KeyPackage)?;
+    if key_package.ciphersuite() != SUITE {
+        return Err(NotAdded::KeyPackage);
+    }
+    // The tighter age: it must outlive the Commit that uses it by as long as relays keep Commits.
+    let needed = now.0 / Timestamp::SECOND + COMMIT_DAYS * DAY_SECONDS;
+    if key_package.life_time().not_after() < needed {
+        return Err(NotAdded::NoKeyPackage);
+    }
+    let leaf = key_package.leaf_node();
+    let verified = party.leaves.node(leaf).map_err(|_| NotAdded::KeyPackage)?;
+    if verified.address().professional != *professional || verified.address().device != device {
+        return Err(NotAdded::KeyPackage);
+    }
+    match party.leaves.at(leaf.credential(), leaf.signature_key().as_slice(), now) {
+        Ok(device) => Ok(Checked { key_package, device }),
+        Err(BadLeaf::Chain(kring_pki::verify::Untrusted::Revoked(_))) => Err(NotAdded::Revoked),
+        Err(_) => Err(NotAdded::Certificate),
+    }
+}

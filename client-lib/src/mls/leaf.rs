@@ -1,0 +1,95 @@
+//! Who a leaf is. openmls checks nothing of a credential: every leaf is verified here before anything rests on it.
+//!
+//! A leaf is a device whose certificate chain ends at a pinned region root, whose certificate's key is the leaf's
+//! `signature_key`, and which carries an inbox key of the suite's KEM (RFC 9420 §5.3.1, §7.3).
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use kring_pki::verify::{Crls, TrustAnchors, Untrusted, VerifiedDevice, When, verify_device};
+use kring_protocol::ids::Timestamp;
+use openmls::prelude::{Credential, LeafNode, UnknownExtension};
+
+use super::INBOX_EXTENSION;
+use super::credentials::chain;
+
+/// Why a leaf is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadLeaf {
+    /// Its credential is not a certificate chain.
+    #[error("the leaf's credential is not a certificate chain")]
+    Credential,
+    /// Its chain does not hold.
+    #[error(transparent)]
+    Chain(#[from] Untrusted),
+    /// Its signature key is not the certificate's: a stolen chain.
+    #[error("the leaf's key is not the one that its certificate names")]
+    OtherKey,
+    /// It carries no inbox key.
+    #[error("the leaf carries no inbox key")]
+    NoInboxKey,
+}
+
+/// Verifies leaves, and remembers the verdicts that do not depend on time.
+pub(crate) struct Leaves {
+    anchors: TrustAnchors,
+    crls: Crls,
+    known: RefCell<HashMap<[u8; 32], VerifiedDevice>>,
+}
+
+/// Verdicts that are remembered: some hundred cases of a dozen devices; then the memory starts anew.
+const MOST_KNOWN: usize = 4_096;
+
+impl Leaves {
+    pub(crate) fn new(anchors: TrustAnchors, crls: Crls) -> Self {
+        Self { anchors, crls, known: RefCell::new(HashMap::new()) }
+    }
+
+    /// The merge gate: the same answer on every device and at every time.
+    pub(crate) fn ever(&self, credential: &Credential, signature_key: &[u8]) -> Result<VerifiedDevice, BadLeaf> {
+        let mut content = credential.serialized_content().to_vec();
+        content.extend_from_slice(signature_key);
+        let name: [u8; 32] = digest(&SHA256, &content).as_ref().try_into().expect("SHA-256 has 32 bytes");
+        if let Some(known) = self.known.borrow().get(&name) {
+            return Ok(known.clone());
+        }
+        // Without CRLs: one device may know a newer one than another, and both must judge alike.
+        let device = self.judge(credential, signature_key, When::Ever, &Crls::default())?;
+        let mut known = self.known.borrow_mut();
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(name, device.clone());
+        Ok(device)
+    }
+
+    /// The send gate: validity and revocation as known at this moment.
+    pub(crate) fn at(&self, credential: &Credential, key: &[u8], now: Timestamp) -> Result<VerifiedDevice, BadLeaf> {
+        self.judge(credential, key, When::At(now), &self.crls)
+    }
+
+    fn judge(&self, credential: &Credential, key: &[u8], when: When, crls: &Crls) -> Result<VerifiedDevice, BadLeaf> {
+        let chain = chain(credential).ok_or(BadLeaf::Credential)?;
+        let device = verify_device(&chain, &self.anchors, when, crls)?;
+        if device.public_key().as_slice() != key {
+            return Err(BadLeaf::OtherKey);
+        }
+        Ok(device)
+    }
+
+    /// The merge gate for a whole leaf node, its inbox key included.
+    pub(crate) fn node(&self, leaf: &LeafNode) -> Result<VerifiedDevice, BadLeaf> {
+        inbox_key(leaf).ok_or(BadLeaf::NoInboxKey)?;
+        self.ever(leaf.credential(), leaf.signature_key().as_slice())
+    }
+}
+
+/// Length of an X-Wing public key (draft-connolly-cfrg-xwing-kem §5.2): ML-KEM-768's 1184 bytes and X25519's 32.
+const INBOX_KEY: usize = 1216;
+
+/// The key to which notes for a leaf's device are sealed.
+pub(crate) fn inbox_key(leaf: &LeafNode) -> Option<&[u8]> {
+    let UnknownExtension(key) = leaf.extensions().unknown(INBOX_EXTENSION)?;
+    (key.len() == INBOX_KEY).then_some(key.as_slice())
+}

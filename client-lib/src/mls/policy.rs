@@ -1,0 +1,220 @@
+//! What a Commit may change, by role (DOMAIN.md, "Membership and roles"). One pure function judges every Commit, inbound
+//! and outbound alike, and sees only what every member has.
+//!
+//! Refused: adding or removing without the right; giving roles without the right; a removal that leaves the case
+//! without its coordinator; anything but adding, removing, and a new case context; changing what never changes.
+
+use kring_pki::verify::VerifiedDevice;
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
+
+use super::context::CaseContext;
+use super::group::Seat;
+use crate::case::Role;
+
+/// What a Commit does, besides fresh keys.
+#[derive(Default)]
+pub(crate) struct Change {
+    /// Devices that it adds.
+    pub(crate) added: Vec<DeviceAddress>,
+    /// Devices that it removes.
+    pub(crate) removed: Vec<Removal>,
+    /// The context that it sets.
+    pub(crate) context: Option<CaseContext>,
+    /// It holds a proposal of a kind that no case needs (RFC 9420 §12.1: Update, PreSharedKey, ReInit, ExternalInit,
+    /// and unknown ones), or extensions that are not the case's.
+    pub(crate) foreign: bool,
+}
+
+/// One removal.
+pub(crate) struct Removal {
+    /// Who goes.
+    pub(crate) device: DeviceAddress,
+    /// The device itself proposed it.
+    pub(crate) by_itself: bool,
+}
+
+/// Why a Commit is not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub(crate) enum Forbidden {
+    /// The committer has no role.
+    #[error("the committer has no role in the case")]
+    NoRole,
+    /// The committer may not add.
+    #[error("only the coordinator and deputies add")]
+    Adding,
+    /// The committer may not remove.
+    #[error("only the coordinator and deputies remove others")]
+    Removing,
+    /// The committer may not give these roles.
+    #[error("only the coordinator changes roles")]
+    Roles,
+    /// Somebody would be in the case without a role.
+    #[error("everybody in a case has a role")]
+    AddedWithoutRole,
+    /// The coordinator would be gone.
+    #[error("the coordinator hands the case over before leaving")]
+    Coordinator,
+    /// Something changes that never does.
+    #[error("a case's identity does not change")]
+    Identity,
+    /// A kind of change that no case needs.
+    #[error("this kind of change does not belong into a case")]
+    Kind,
+}
+
+/// Judges a Commit. `remaining` are the devices in the group once it is merged.
+pub(crate) fn judge(
+    context: &CaseContext,
+    committer: &ProfessionalAddress,
+    change: &Change,
+    remaining: &[DeviceAddress],
+) -> Result<(), Forbidden> {
+    let role = context.role(committer).ok_or(Forbidden::NoRole)?;
+    let manages = matches!(role, Role::Coordinator | Role::Deputy);
+    if change.foreign {
+        return Err(Forbidden::Kind);
+    }
+    if !change.added.is_empty() && !manages {
+        return Err(Forbidden::Adding);
+    }
+    if !manages && change.removed.iter().any(|removal| !removal.by_itself) {
+        return Err(Forbidden::Removing);
+    }
+    let next = change.context.as_ref().unwrap_or(context);
+    if next.case != context.case || next.title != context.title || next.predecessor != context.predecessor {
+        return Err(Forbidden::Identity);
+    }
+    if role != Role::Coordinator {
+        may_change_roles(context, next, change, manages)?;
+    }
+    let stays = |who: &ProfessionalAddress| remaining.iter().any(|device| device.professional == *who);
+    if remaining.iter().any(|device| next.role(&device.professional).is_none()) {
+        return Err(Forbidden::AddedWithoutRole);
+    }
+    if !next.coordinator().is_some_and(stays) {
+        return Err(Forbidden::Coordinator);
+    }
+    Ok(())
+}
+
+/// Whether a device cannot go because its professional, the coordinator, would be gone with it.
+pub(crate) fn is_bound(context: &CaseContext, device: &VerifiedDevice, seats: &[Seat]) -> bool {
+    let who = &device.address().professional;
+    let others = seats.iter().map(|seat| seat.device.address());
+    context.coordinator() == Some(who)
+        && !others.into_iter().any(|other| other.professional == *who && other != device.address())
+}
+
+/// Somebody who is not the coordinator: a deputy gives a role below its own to those whom it adds, nothing else.
+fn may_change_roles(now: &CaseContext, next: &CaseContext, change: &Change, manages: bool) -> Result<(), Forbidden> {
+    for (professional, role) in next.roles() {
+        let same = now.role(professional) == Some(*role);
+        let newcomer = manages
+            && change.added.iter().any(|device| device.professional == *professional)
+            && now.role(professional).is_none()
+            && matches!(role, Role::Member | Role::Observer);
+        if !same && !newcomer {
+            return Err(Forbidden::Roles);
+        }
+    }
+    let kept = |(professional, _): &(ProfessionalAddress, Role)| next.role(professional).is_some();
+    if now.roles().iter().all(kept) { Ok(()) } else { Err(Forbidden::Roles) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::CaseId;
+    use kring_protocol::ids::DeviceId;
+
+    fn who(name: &str) -> ProfessionalAddress {
+        ProfessionalAddress::new(name, "zorg.example").expect("valid")
+    }
+
+    fn device(name: &str, number: u8) -> DeviceAddress {
+        DeviceAddress { professional: who(name), device: DeviceId([number; 16]) }
+    }
+
+    /// c coordinates, d is a deputy, m a member, o an observer.
+    fn context() -> CaseContext {
+        let mut context = CaseContext::new(CaseId([1; 16]), "x".to_owned(), who("c"));
+        context.set_role(&who("d"), Role::Deputy);
+        context.set_role(&who("m"), Role::Member);
+        context.set_role(&who("o"), Role::Observer);
+        context
+    }
+
+    fn all() -> Vec<DeviceAddress> {
+        ["c", "d", "m", "o"].iter().map(|name| device(name, 1)).collect()
+    }
+
+    fn add(name: &str, role: Option<Role>) -> Change {
+        let mut next = context();
+        if let Some(role) = role {
+            next.set_role(&who(name), role);
+        }
+        Change { added: vec![device(name, 2)], context: role.map(|_| next), ..Change::default() }
+    }
+
+    fn remove(name: &str, by_itself: bool) -> Change {
+        Change { removed: vec![Removal { device: device(name, 1), by_itself }], ..Change::default() }
+    }
+
+    fn roles(professional: &str, role: Role) -> Change {
+        let mut next = context();
+        next.set_role(&who(professional), role);
+        Change { context: Some(next), ..Change::default() }
+    }
+
+    #[test]
+    fn who_may_do_what() {
+        use Forbidden as F;
+        let table: Vec<(&str, Change, Result<(), Forbidden>)> = vec![
+            ("c", add("n", Some(Role::Member)), Ok(())),
+            ("c", add("n", Some(Role::Deputy)), Ok(())),
+            ("d", add("n", Some(Role::Member)), Ok(())),
+            ("d", add("n", Some(Role::Deputy)), Err(F::Roles)),
+            ("d", add("m", None), Ok(())),
+            ("c", add("n", None), Err(F::AddedWithoutRole)),
+            ("m", add("n", Some(Role::Member)), Err(F::Adding)),
+            ("o", add("n", Some(Role::Observer)), Err(F::Adding)),
+            ("x", add("n", Some(Role::Member)), Err(F::NoRole)),
+            ("c", remove("m", false), Ok(())),
+            ("d", remove("m", false), Ok(())),
+            ("m", remove("o", false), Err(F::Removing)),
+            ("m", remove("o", true), Ok(())),
+            ("o", remove("m", true), Ok(())),
+            ("d", remove("c", false), Err(F::Coordinator)),
+            ("d", remove("c", true), Err(F::Coordinator)),
+            ("c", roles("m", Role::Deputy), Ok(())),
+            ("c", roles("d", Role::Coordinator), Ok(())),
+            ("d", roles("d", Role::Coordinator), Err(F::Roles)),
+            ("m", roles("m", Role::Deputy), Err(F::Roles)),
+            ("m", Change::default(), Ok(())),
+            ("c", Change { foreign: true, ..Change::default() }, Err(F::Kind)),
+        ];
+        for (number, (committer, change, expected)) in table.into_iter().enumerate() {
+            let gone = |device: &DeviceAddress| change.removed.iter().any(|removal| removal.device == *device);
+            let mut remaining: Vec<_> = all().into_iter().filter(|device| !gone(device)).collect();
+            remaining.extend(change.added.iter().cloned());
+            assert_eq!(judge(&context(), &who(committer), &change, &remaining), expected, "row {number}");
+        }
+    }
+
+    #[test]
+    fn what_a_case_is_never_changes() {
+        let mut other = context();
+        other.title = "another".to_owned();
+        let change = Change { context: Some(other), ..Change::default() };
+        assert_eq!(judge(&context(), &who("c"), &change, &all()), Err(Forbidden::Identity));
+        let other = CaseContext::new(CaseId([2; 16]), "x".to_owned(), who("c"));
+        let change = Change { context: Some(other), ..Change::default() };
+        assert_eq!(judge(&context(), &who("c"), &change, &all()), Err(Forbidden::Identity));
+    }
+
+    #[test]
+    fn the_coordinator_cannot_hand_over_to_somebody_who_is_not_there() {
+        let change = roles("gone", Role::Coordinator);
+        assert_eq!(judge(&context(), &who("c"), &change, &all()), Err(Forbidden::Coordinator));
+    }
+}

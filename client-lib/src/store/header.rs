@@ -1,0 +1,172 @@
+//! The header file: how the database's key follows from what the user has.
+//!
+//! The key is 32 random bytes. Under a passphrase it is wrapped with AES-256-GCM under Argon2id (RFC 9106) of the
+//! passphrase, so that a new passphrase needs no new database. In both forms a check value (HMAC-SHA256 of the key
+//! over a constant) tells a wrong key from a damaged database.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{constant_time, digest, hmac};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::codec::{decode, encode};
+use super::error::StoreError;
+use super::key::Unlock;
+
+/// Name of the header file.
+const HEADER: &str = "store.key";
+/// Version of the header's form.
+const VERSION: u64 = 1;
+/// What the check value is computed over.
+const CHECK_LABEL: &[u8] = b"kring store check 1";
+/// Bytes of the digest that ends the file and tells damage from a wrong passphrase.
+const DIGEST: usize = 32;
+
+/// Argon2id memory: 64 MiB, the second recommended option of RFC 9106 §4, which fits the machines of a care
+/// organisation; a guess costs an attacker the same.
+const MEMORY_KIB: u32 = 64 * 1024;
+/// Argon2id passes (RFC 9106 §4, second recommended option).
+const PASSES: u32 = 3;
+/// Argon2id lanes (RFC 9106 §4).
+const LANES: u32 = 4;
+/// Most memory that a header may ask for: a damaged or forged one must not exhaust the machine.
+const MAX_MEMORY_KIB: u32 = 1024 * 1024;
+
+/// The header as it stands in the file.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u64,
+    check: serde_bytes::ByteArray<32>,
+    wrapped: Option<Wrapped>,
+}
+
+/// The key, wrapped under a passphrase.
+#[derive(Serialize, Deserialize)]
+struct Wrapped {
+    salt: serde_bytes::ByteArray<16>,
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+    nonce: serde_bytes::ByteArray<NONCE_LEN>,
+    key: serde_bytes::ByteBuf,
+}
+
+pub(super) fn exists(folder: &Path) -> bool {
+    folder.join(HEADER).exists()
+}
+
+pub(super) fn remove(folder: &Path) {
+    let _ = fs::remove_file(folder.join(HEADER));
+}
+
+/// Writes a new header and returns the database's key.
+pub(super) fn create(folder: &Path, unlock: &Unlock) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+    let (key, wrapped) = match unlock {
+        Unlock::Key(key) => (key.clone(), None),
+        Unlock::Passphrase(passphrase) => {
+            let key = Zeroizing::new(rand::random::<[u8; 32]>());
+            let wrapped = wrap(&key, passphrase)?;
+            (key, Some(wrapped))
+        }
+    };
+    let header = Header { version: VERSION, check: serde_bytes::ByteArray::new(check(&key)), wrapped };
+    let mut bytes = encode(&header)?;
+    let digest = digest::digest(&digest::SHA256, &bytes);
+    bytes.extend_from_slice(digest.as_ref());
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(folder.join(HEADER))?;
+    let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        remove(folder);
+        return Err(error.into());
+    }
+    Ok(key)
+}
+
+/// Reads the header and returns the database's key.
+pub(super) fn open(folder: &Path, unlock: &Unlock) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+    let bytes = match fs::read(folder.join(HEADER)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::Missing),
+        Err(error) => return Err(error.into()),
+    };
+    let split = bytes.len().checked_sub(DIGEST).ok_or(StoreError::Corrupt)?;
+    let (body, digest) = bytes.split_at(split);
+    if digest::digest(&digest::SHA256, body).as_ref() != digest {
+        return Err(StoreError::Corrupt);
+    }
+    let header: Header = decode(body)?;
+    if header.version > VERSION {
+        let found = i64::try_from(header.version).unwrap_or(i64::MAX);
+        return Err(StoreError::Newer { found, known: VERSION as i64 });
+    }
+    let key = match (unlock, &header.wrapped) {
+        (Unlock::Key(key), None) => key.clone(),
+        (Unlock::Passphrase(passphrase), Some(wrapped)) => unwrap(wrapped, passphrase)?,
+        (Unlock::Key(_), Some(_)) | (Unlock::Passphrase(_), None) => return Err(StoreError::WrongKey),
+    };
+    constant_time::verify_slices_are_equal(&check(&key), header.check.as_slice())
+        .map_err(|_| StoreError::WrongKey)?;
+    Ok(key)
+}
+
+fn check(key: &Zeroizing<[u8; 32]>) -> [u8; 32] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()), CHECK_LABEL);
+    let mut check = [0; 32];
+    check.copy_from_slice(tag.as_ref());
+    check
+}
+
+fn wrap(key: &Zeroizing<[u8; 32]>, passphrase: &str) -> Result<Wrapped, StoreError> {
+    let salt: [u8; 16] = rand::random();
+    let nonce: [u8; NONCE_LEN] = rand::random();
+    let wrapping = derive(passphrase, &salt, MEMORY_KIB, PASSES, LANES)?;
+    let mut sealed = key.to_vec();
+    aead(&wrapping)?
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(CHECK_LABEL), &mut sealed)
+        .map_err(|_| StoreError::Internal)?;
+    Ok(Wrapped {
+        salt: serde_bytes::ByteArray::new(salt),
+        memory_kib: MEMORY_KIB,
+        passes: PASSES,
+        lanes: LANES,
+        nonce: serde_bytes::ByteArray::new(nonce),
+        key: serde_bytes::ByteBuf::from(sealed),
+    })
+}
+
+fn unwrap(wrapped: &Wrapped, passphrase: &str) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+    if wrapped.memory_kib > MAX_MEMORY_KIB {
+        return Err(StoreError::Corrupt);
+    }
+    let wrapping = derive(passphrase, wrapped.salt.as_slice(), wrapped.memory_kib, wrapped.passes, wrapped.lanes)?;
+    let mut sealed = Zeroizing::new(wrapped.key.to_vec());
+    let nonce = Nonce::assume_unique_for_key(*wrapped.nonce);
+    let opened = aead(&wrapping)?
+        .open_in_place(nonce, Aad::from(CHECK_LABEL), &mut sealed)
+        .map_err(|_| StoreError::WrongKey)?;
+    let key: [u8; 32] = (&*opened).try_into().map_err(|_| StoreError::Corrupt)?;
+    Ok(Zeroizing::new(key))
+}
+
+fn aead(key: &Zeroizing<[u8; 32]>) -> Result<LessSafeKey, StoreError> {
+    Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_slice()).map_err(|_| StoreError::Internal)?))
+}
+
+fn derive(
+    passphrase: &str,
+    salt: &[u8],
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+    let params = argon2::Params::new(memory_kib, passes, lanes, Some(32)).map_err(|_| StoreError::Corrupt)?;
+    let mut key = Zeroizing::new([0; 32]);
+    argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
+        .hash_password_into(passphrase.as_bytes(), salt, key.as_mut_slice())
+        .map_err(|_| StoreError::Internal)?;
+    Ok(key)
+}

@@ -1,0 +1,262 @@
+//! The rows of our own tables, as types. Reading is by [`Rows`], writing by [`Transaction`] only.
+
+use kring_protocol::address::DeviceAddress;
+use kring_protocol::ids::{Epoch, GroupId, InboxSeq, Seq};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::codec::{decode, encode};
+use super::error::StoreError;
+use super::transaction::Transaction;
+use crate::case::{CaseId, ItemId, Position};
+
+/// Reads rows.
+pub(crate) struct Rows<'c>(&'c Connection);
+
+/// A row with the number that the store gave it.
+pub(crate) struct Numbered<T> {
+    pub(crate) id: i64,
+    pub(crate) value: T,
+}
+
+impl<'c> Rows<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Self {
+        Self(connection)
+    }
+
+    /// The storage of the MLS library, for reading.
+    pub(crate) fn mls(&self) -> openmls_sqlite_storage::SqliteStorageProvider<super::Cbor, &'c Connection> {
+        openmls_sqlite_storage::SqliteStorageProvider::new(self.0)
+    }
+
+    fn one<T: DeserializeOwned>(&self, sql: &str, values: impl rusqlite::Params) -> Result<Option<T>, StoreError> {
+        let bytes: Option<Vec<u8>> = self.0.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
+        bytes.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    /// A single value by name.
+    pub(crate) fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT value FROM meta WHERE name = ?1";
+        Ok(self.0.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    pub(crate) fn case<T: DeserializeOwned>(&self, case: CaseId) -> Result<Option<T>, StoreError> {
+        self.one("SELECT data FROM cases WHERE id = ?1", [case.0.as_slice()])
+    }
+
+    pub(crate) fn cases(&self) -> Result<Vec<CaseId>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT id FROM cases ORDER BY id")?;
+        let ids = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        ids.map(|id| CaseId::from_slice(&id?).ok_or(StoreError::Corrupt)).collect()
+    }
+
+    pub(crate) fn group<T: DeserializeOwned>(&self, group: GroupId) -> Result<Option<T>, StoreError> {
+        self.one("SELECT data FROM groups WHERE id = ?1", [group.0.as_slice()])
+    }
+
+    pub(crate) fn groups(&self) -> Result<Vec<GroupId>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT id FROM groups ORDER BY id")?;
+        let ids = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        ids.map(|id| GroupId::from_slice(&id?).ok_or(StoreError::Corrupt)).collect()
+    }
+
+    /// Seed of an epoch's access key.
+    pub(crate) fn access(&self, group: GroupId, epoch: Epoch) -> Result<Option<Zeroizing<[u8; 32]>>, StoreError> {
+        let sql = "SELECT seed FROM access WHERE group_id = ?1 AND epoch = ?2";
+        let seed: Option<Vec<u8>> = self
+            .0
+            .prepare_cached(sql)?
+            .query_row(params![group.0.as_slice(), number(epoch.0)?], |row| row.get(0))
+            .optional()?;
+        let Some(seed) = seed.map(Zeroizing::new) else { return Ok(None) };
+        Ok(Some(Zeroizing::new(seed.as_slice().try_into().map_err(|_| StoreError::Corrupt)?)))
+    }
+
+    /// The running hash of a group's log after a record of the present epoch.
+    pub(crate) fn view(&self, group: GroupId, seq: Seq) -> Result<Option<[u8; 32]>, StoreError> {
+        let sql = "SELECT hash FROM views WHERE group_id = ?1 AND seq = ?2";
+        let hash: Option<Vec<u8>> = self
+            .0
+            .prepare_cached(sql)?
+            .query_row(params![group.0.as_slice(), number(seq.0)?], |row| row.get(0))
+            .optional()?;
+        hash.map(|hash| hash.try_into().map_err(|_| StoreError::Corrupt)).transpose()
+    }
+
+    /// The item that a device sent under this identifier.
+    pub(crate) fn item<T: DeserializeOwned>(
+        &self,
+        case: CaseId,
+        author: &DeviceAddress,
+        item: ItemId,
+    ) -> Result<Option<T>, StoreError> {
+        self.one(
+            "SELECT data FROM items WHERE case_id = ?1 AND author = ?2 AND item = ?3",
+            params![case.0.as_slice(), author.to_uri(), item.0.as_slice()],
+        )
+    }
+
+    /// Items after a position, in order, at most `limit`.
+    pub(crate) fn items<T: DeserializeOwned>(
+        &self,
+        case: CaseId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<(Position, T)>, StoreError> {
+        let sql = "SELECT position, data FROM items WHERE case_id = ?1 AND position > ?2 ORDER BY position LIMIT ?3";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![case.0.as_slice(), number(after.0)?, limit], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        rows.map(|row| {
+            let (position, data) = row?;
+            Ok((Position(u64::try_from(position).map_err(|_| StoreError::Corrupt)?), decode(&data)?))
+        })
+        .collect()
+    }
+
+    /// Position of the newest item, which is also their number.
+    pub(crate) fn last_item(&self, case: CaseId) -> Result<Position, StoreError> {
+        let sql = "SELECT coalesce(max(position), 0) FROM items WHERE case_id = ?1";
+        let last: i64 = self.0.prepare_cached(sql)?.query_row([case.0.as_slice()], |row| row.get(0))?;
+        Ok(Position(u64::try_from(last).map_err(|_| StoreError::Corrupt)?))
+    }
+
+    /// All intents of a case, in the order in which the user had them.
+    pub(crate) fn intents<T: DeserializeOwned>(&self, case: CaseId) -> Result<Vec<Numbered<T>>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT id, data FROM intents WHERE case_id = ?1 ORDER BY id")?;
+        let rows =
+            statement.query_map([case.0.as_slice()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        rows.map(|row| {
+            let (id, data) = row?;
+            Ok(Numbered { id, value: decode(&data)? })
+        })
+        .collect()
+    }
+
+    /// One intent and its case.
+    pub(crate) fn intent<T: DeserializeOwned>(&self, id: i64) -> Result<Option<(CaseId, T)>, StoreError> {
+        let row: Option<(Vec<u8>, Vec<u8>)> = self
+            .0
+            .prepare_cached("SELECT case_id, data FROM intents WHERE id = ?1")?
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((case, data)) = row else { return Ok(None) };
+        Ok(Some((CaseId::from_slice(&case).ok_or(StoreError::Corrupt)?, decode(&data)?)))
+    }
+
+    /// Notes kept for later, oldest first.
+    pub(crate) fn notes<T: DeserializeOwned>(&self, case: CaseId) -> Result<Vec<Numbered<T>>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT seq, data FROM notes WHERE case_id = ?1 ORDER BY seq")?;
+        let rows =
+            statement.query_map([case.0.as_slice()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        rows.map(|row| {
+            let (id, data) = row?;
+            Ok(Numbered { id, value: decode(&data)? })
+        })
+        .collect()
+    }
+}
+
+impl Transaction<'_> {
+    pub(crate) fn write_meta(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.write("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", params![name, value])?;
+        Ok(())
+    }
+
+    /// Whether the store can still be written; tells a store's failure from a peer's fault.
+    pub(crate) fn probe(&self) -> Result<(), StoreError> {
+        if self.is_autocommit() {
+            return Err(StoreError::DiskFull);
+        }
+        self.write_meta("probe", &[0; 64])
+    }
+
+    pub(crate) fn write_case<T: Serialize>(&self, case: CaseId, data: &T) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO cases (id, data) VALUES (?1, ?2)";
+        self.write(sql, params![case.0.as_slice(), encode(data)?])?;
+        Ok(())
+    }
+
+    pub(crate) fn delete_case(&self, case: CaseId) -> Result<(), StoreError> {
+        self.write("DELETE FROM cases WHERE id = ?1", [case.0.as_slice()])?;
+        Ok(())
+    }
+
+    pub(crate) fn write_group<T: Serialize>(&self, group: GroupId, case: CaseId, data: &T) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO groups (id, case_id, data) VALUES (?1, ?2, ?3)";
+        self.write(sql, params![group.0.as_slice(), case.0.as_slice(), encode(data)?])?;
+        Ok(())
+    }
+
+    /// Keeps the seed of an epoch's access key, and forgets those of the epochs before it.
+    pub(crate) fn write_access(&self, group: GroupId, epoch: Epoch, seed: &[u8; 32]) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO access (group_id, epoch, seed) VALUES (?1, ?2, ?3)";
+        self.write(sql, params![group.0.as_slice(), number(epoch.0)?, seed.as_slice()])?;
+        let sql = "DELETE FROM access WHERE group_id = ?1 AND epoch <> ?2";
+        self.write(sql, params![group.0.as_slice(), number(epoch.0)?])?;
+        Ok(())
+    }
+
+    pub(crate) fn write_view(&self, group: GroupId, seq: Seq, hash: &[u8; 32]) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO views (group_id, seq, hash) VALUES (?1, ?2, ?3)";
+        self.write(sql, params![group.0.as_slice(), number(seq.0)?, hash.as_slice()])?;
+        Ok(())
+    }
+
+    /// Forgets the running hashes of a group, all of them or those before a record.
+    pub(crate) fn delete_views(&self, group: GroupId, before: Option<Seq>) -> Result<(), StoreError> {
+        let before = before.map_or(Ok(i64::MAX), |seq| number(seq.0))?;
+        self.write("DELETE FROM views WHERE group_id = ?1 AND seq < ?2", params![group.0.as_slice(), before])?;
+        Ok(())
+    }
+
+    pub(crate) fn append_item<T: Serialize>(
+        &self,
+        case: CaseId,
+        author: &DeviceAddress,
+        item: ItemId,
+        data: &T,
+    ) -> Result<Position, StoreError> {
+        let position = Position(self.rows().last_item(case)?.0 + 1);
+        let sql = "INSERT INTO items (case_id, position, author, item, data) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let id = item.0.as_slice();
+        self.write(sql, params![case.0.as_slice(), number(position.0)?, author.to_uri(), id, encode(data)?])?;
+        Ok(position)
+    }
+
+    pub(crate) fn append_intent<T: Serialize>(&self, case: CaseId, data: &T) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO intents (case_id, data) VALUES (?1, ?2)";
+        self.write(sql, params![case.0.as_slice(), encode(data)?])?;
+        Ok(self.last_row())
+    }
+
+    pub(crate) fn write_intent<T: Serialize>(&self, id: i64, data: &T) -> Result<(), StoreError> {
+        self.write("UPDATE intents SET data = ?2 WHERE id = ?1", params![id, encode(data)?])?;
+        Ok(())
+    }
+
+    pub(crate) fn delete_intent(&self, id: i64) -> Result<(), StoreError> {
+        self.write("DELETE FROM intents WHERE id = ?1", [id])?;
+        Ok(())
+    }
+
+    pub(crate) fn hold_note<T: Serialize>(&self, seq: InboxSeq, case: CaseId, data: &T) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO notes (seq, case_id, data) VALUES (?1, ?2, ?3)";
+        self.write(sql, params![number(seq.0)?, case.0.as_slice(), encode(data)?])?;
+        Ok(())
+    }
+
+    pub(crate) fn delete_note(&self, seq: i64) -> Result<(), StoreError> {
+        self.write("DELETE FROM notes WHERE seq = ?1", [seq])?;
+        Ok(())
+    }
+}
+
+/// A counter as SQLite holds it; none reaches 2^63.
+fn number(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::Internal)
+}

@@ -1,0 +1,88 @@
+//! One step: everything that is written in it is there after [`Transaction::commit`], or nothing.
+
+use std::ops::Deref;
+
+use openmls_sqlite_storage::SqliteStorageProvider;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::codec::Cbor;
+use super::error::StoreError;
+use super::rows::Rows;
+
+/// An open step. Dropped without a commit, it leaves nothing behind.
+pub(crate) struct Transaction<'s> {
+    inner: rusqlite::Transaction<'s>,
+    #[cfg(test)]
+    faults: &'s Faults,
+}
+
+/// Where a test makes the store fail.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Faults {
+    /// Writes (and commits) that still succeed; `None`: all.
+    pub(crate) writes_left: std::cell::Cell<Option<usize>>,
+}
+
+impl<'s> Transaction<'s> {
+    pub(super) fn begin(connection: &'s mut Connection, #[cfg(test)] faults: &'s Faults) -> Result<Self, StoreError> {
+        let inner = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Ok(Self {
+            inner,
+            #[cfg(test)]
+            faults,
+        })
+    }
+
+    /// The storage of the MLS library over this very transaction.
+    pub(crate) fn mls(&self) -> SqliteStorageProvider<Cbor, &Connection> {
+        SqliteStorageProvider::new(&self.inner)
+    }
+
+    /// Reads within the step.
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        Rows::new(&self.inner)
+    }
+
+    /// Makes the step durable.
+    pub(crate) fn commit(self) -> Result<(), StoreError> {
+        self.fail_if_told()?;
+        Ok(self.inner.commit()?)
+    }
+
+    /// Every write goes through here.
+    pub(super) fn write(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
+        self.fail_if_told()?;
+        Ok(self.inner.prepare_cached(sql)?.execute(values)?)
+    }
+
+    pub(super) fn last_row(&self) -> i64 {
+        self.inner.last_insert_rowid()
+    }
+
+    #[cfg(not(test))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
+    fn fail_if_told(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn fail_if_told(&self) -> Result<(), StoreError> {
+        match self.faults.writes_left.get() {
+            None => Ok(()),
+            Some(0) => Err(StoreError::Io(std::io::ErrorKind::Other)),
+            Some(left) => {
+                self.faults.writes_left.set(Some(left - 1));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<'s> Deref for Transaction<'s> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.inner
+    }
+}
