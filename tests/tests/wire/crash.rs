@@ -1,0 +1,197 @@
+//! The relay's process is killed at any moment: what was acknowledged is there, and a bundle is whole or absent.
+
+use kring_protocol::ids::{Epoch, InboxSeq, OperationId, Seq};
+use kring_protocol::message::{
+    ClaimKeyPackages, CursorMove, MoveCursors, PublishKeyPackages, ReadInbox, Reply, SealedWelcome, Submit,
+    SubmitCommit,
+};
+use kring_tests::log::Log;
+use kring_tests::relay::RelayProcess;
+use kring_tests::wire::{Lost, Wire};
+use kring_tests::world::World;
+
+use crate::RELAY;
+
+/// Something that begins as a KeyPackage does.
+fn key_package(number: u16) -> Vec<u8> {
+    [&[0, 1, 0, 5, 0, 1, 0, 0x4f][..], &number.to_be_bytes(), &[0x4b; 2_000]].concat()
+}
+
+/// A Commit that adds one device, with the sealed Welcome naming the epoch that it opens.
+async fn bundle(anne: &Wire, log: Log, epoch: Epoch, joiner: &str) -> Result<SubmitCommit, Lost> {
+    let professional = joiner.parse().unwrap();
+    let Reply::Claimed(mut claimed) = anne.ask(ClaimKeyPackages { professional, device: None }).await? else {
+        panic!("nothing claimed")
+    };
+    let device = claimed.devices.pop().expect("the joiner's device");
+    let mut sealed = epoch.next().0.to_be_bytes().to_vec();
+    sealed.resize(20_000, 0x5e); // as long as a post-quantum Welcome
+    let cursor = kring_protocol::ids::CursorId(rand::random());
+    let welcome = SealedWelcome { claim: device.claim, device: device.device, sealed: sealed.into(), cursor };
+    Ok(SubmitCommit { welcomes: vec![welcome], ..anne.commit_of(log, epoch) })
+}
+
+/// Adds the joiner again and again until the relay is gone. The last epoch acknowledged, and the cursors sent.
+async fn add_until_lost(
+    anne: &Wire,
+    log: Log,
+    mut epoch: Epoch,
+    sent: &mut Vec<(Epoch, kring_protocol::ids::CursorId)>,
+    progress: &tokio::sync::watch::Sender<u64>,
+) -> Epoch {
+    loop {
+        let Ok(bundle) = bundle(anne, log, epoch, "bert@opvang.example").await else { return epoch };
+        sent.push((epoch.next(), bundle.welcomes[0].cursor));
+        match anne.ask(bundle).await {
+            Ok(Reply::Receipt(_)) => epoch = epoch.next(),
+            Ok(other) => panic!("no receipt but {other:?}"),
+            Err(Lost) => return epoch,
+        }
+        progress.send_modify(|done| *done += 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_whole_or_absent_when_the_relay_is_killed() {
+    let world = World::new();
+    let (anne, bert) = (world.device("anne@politie.example"), world.device("bert@opvang.example"));
+    let log = Log::random();
+    let mut relay = RelayProcess::start(RELAY, &world).await;
+    Wire::open(&world, &anne, relay.address).await.create(log, None).await;
+    let (mut epoch, mut sent) = (Epoch(0), Vec::new());
+
+    for round in 0..6u64 {
+        let joiner = Wire::open(&world, &bert, relay.address).await;
+        let single_use = (0..100).map(|number| key_package(number).into()).collect();
+        let last_resort = Some(key_package(u16::MAX).into());
+        let published = joiner.ask(PublishKeyPackages { single_use, last_resort, replace: true }).await;
+        assert!(matches!(published, Ok(Reply::KeyPackageCount(_))), "{published:?}");
+
+        let wire = Wire::open(&world, &anne, relay.address).await;
+        let (progress, mut done) = tokio::sync::watch::channel(0);
+        let before = sent.len();
+        let adding = async { add_until_lost(&wire, log, epoch, &mut sent, &progress).await };
+        let killing = async {
+            // Another number of bundles each time; the kill falls wherever the next one stands.
+            done.wait_for(|done| *done >= 1 + round).await.expect("bundles go on");
+            relay.kill().await;
+        };
+        let (acknowledged, ()) = tokio::join!(adding, killing);
+        assert!(sent.len() > before);
+
+        relay = RelayProcess::start(RELAY, &world).await;
+        epoch = check(&world, &relay, log, acknowledged, &sent).await;
+    }
+}
+
+/// What stands in the database after a kill. The epoch that the log is in.
+async fn check(
+    world: &World,
+    relay: &RelayProcess,
+    log: Log,
+    acknowledged: Epoch,
+    sent: &[(Epoch, kring_protocol::ids::CursorId)],
+) -> Epoch {
+    let anne = Wire::open(world, &world.device("anne@politie.example"), relay.address).await;
+    let (records, end) = anne.read(log, acknowledged, Some(Seq(0))).await;
+    // The one bundle under way was stored or not; if it was, its proof reads on.
+    let epoch = end.epoch;
+    assert!(epoch == acknowledged || epoch == acknowledged.next(), "{epoch} after {acknowledged}");
+    let commits = if epoch == acknowledged { records } else { anne.read(log, epoch, Some(Seq(0))).await.0 };
+    assert_eq!(commits.len() as u64, epoch.0, "one Commit for each epoch");
+    for (number, commit) in (1u64..).zip(&commits) {
+        assert_eq!(commit.next_access_key, Some(log.access_key(Epoch(number))));
+    }
+    // Cursors exist for exactly those that were stored.
+    for (opened, cursor) in sent {
+        let moves = vec![CursorMove { group: log.0, cursor: *cursor, seq: Some(Seq(opened.0)) }];
+        let moved = anne.ask(MoveCursors { moves }).await;
+        let stored = commits.iter().any(|commit| commit.seq == Seq(opened.0)) && *opened <= epoch;
+        // Of two bundles for one epoch (before and after a kill) one was stored.
+        let superseded = sent.iter().filter(|(other, _)| other == opened).count() > 1;
+        if !superseded {
+            assert_eq!(matches!(moved, Ok(Reply::Done(_))), stored, "{opened}: {moved:?}");
+        }
+    }
+    epoch
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_was_acknowledged_is_there_after_the_relay_is_killed() {
+    let world = World::new();
+    let device = world.device("anne@politie.example");
+    let log = Log::random();
+    let mut relay = RelayProcess::start(RELAY, &world).await;
+    Wire::open(&world, &device, relay.address).await.create(log, None).await;
+    let mut acknowledged: Vec<(OperationId, Seq)> = Vec::new();
+
+    for round in 0..6u64 {
+        let wire = Wire::open(&world, &device, relay.address).await;
+        let (progress, mut done) = tokio::sync::watch::channel(0u64);
+        let sending = async {
+            loop {
+                let operation = OperationId(rand::random());
+                let message = log.application(Epoch(0), &[0x5e; 1_000]);
+                match wire.ask(Submit { access: wire.access(log, Epoch(0)), operation, message }).await {
+                    Ok(Reply::Receipt(receipt)) => acknowledged.push((operation, receipt.seq)),
+                    Ok(other) => panic!("no receipt but {other:?}"),
+                    Err(Lost) => return,
+                }
+                progress.send_modify(|done| *done += 1);
+            }
+        };
+        let killing = async {
+            done.wait_for(|done| *done >= 20 + 17 * round).await.expect("messages go on");
+            relay.kill().await;
+        };
+        tokio::join!(sending, killing);
+
+        relay = RelayProcess::start(RELAY, &world).await;
+        let wire = Wire::open(&world, &device, relay.address).await;
+        let (records, _) = wire.read(log, Epoch(0), Some(Seq(0))).await;
+        let stored: Vec<_> = records.iter().map(|record| (record.operation, record.seq)).collect();
+        assert!(stored.iter().map(|(_, seq)| seq.0).eq(1..=stored.len() as u64), "no hole in the log");
+        for entry in &acknowledged {
+            assert!(stored.contains(entry), "acknowledged, and gone after kill {round}");
+        }
+        // Each kill can leave one record whose receipt never arrived.
+        assert!(stored.len() as u64 <= acknowledged.len() as u64 + round + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_welcome_is_there_exactly_when_its_commit_is() {
+    let world = World::new();
+    let (anne, bert) = (world.device("anne@politie.example"), world.device("bert@opvang.example"));
+    let log = Log::random();
+    let mut relay = RelayProcess::start(RELAY, &world).await;
+    Wire::open(&world, &anne, relay.address).await.create(log, None).await;
+    let mut epoch = Epoch(0);
+    for round in 0..4u64 {
+        let joiner = Wire::open(&world, &bert, relay.address).await;
+        let single_use = (0..100).map(|number| key_package(number).into()).collect();
+        let published = joiner.ask(PublishKeyPackages { single_use, last_resort: None, replace: true }).await;
+        assert!(matches!(published, Ok(Reply::KeyPackageCount(_))), "{published:?}");
+        let wire = Wire::open(&world, &anne, relay.address).await;
+        let (progress, mut done) = tokio::sync::watch::channel(0);
+        let mut sent = Vec::new();
+        let adding = async { add_until_lost(&wire, log, epoch, &mut sent, &progress).await };
+        let killing = async {
+            done.wait_for(|done| *done >= 2 * round + 1).await.expect("bundles go on");
+            relay.kill().await;
+        };
+        let (acknowledged, ()) = tokio::join!(adding, killing);
+
+        relay = RelayProcess::start(RELAY, &world).await;
+        let wire = Wire::open(&world, &anne, relay.address).await;
+        epoch = wire.read(log, acknowledged, Some(Seq(0))).await.1.epoch;
+        let joiner = Wire::open(&world, &bert, relay.address).await;
+        let notes = joiner.ask_all(ReadInbox { after: InboxSeq(0) }).await.unwrap();
+        let welcomed: Vec<Epoch> = notes
+            .iter()
+            .filter_map(|reply| if let Reply::Note(note) = reply { Some(note) } else { None })
+            .map(|note| Epoch(u64::from_be_bytes(note.sealed[..8].try_into().unwrap())))
+            .collect();
+        assert_eq!(welcomed, (1..=epoch.0).map(Epoch).collect::<Vec<_>>(), "one Welcome for each Commit");
+    }
+}
