@@ -19,6 +19,8 @@ mod progress;
 mod serve;
 mod subscriptions;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 mod waiters;
 
 use std::sync::Arc;
@@ -137,7 +139,7 @@ fn open(profile: &Profile, unlock: &Unlock, now: Timestamp) -> Result<(Identity,
     let store = Store::open(&profile.store_folder(), unlock).map_err(OpenError::Store)?;
     let key = store.device_key().map_err(OpenError::Store)?.ok_or(OpenError::KeyMissing)?;
     let identity = Identity::new(profile, key)?;
-    let settings = Settings { relay: profile.relay().to_string() };
+    let settings = Settings::new(profile.relay().to_string());
     let conversation = Conversation::open(store, identity.credentials(), settings, now)?;
     Ok((identity, conversation))
 }

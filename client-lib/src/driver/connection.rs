@@ -10,10 +10,11 @@ use std::time::Duration;
 use kring_protocol::frame::PREFIX;
 use kring_protocol::message::{Hello, Reply, Request, Welcome};
 use kring_protocol::proof::{TLS_EXPORTER_LABEL, TLS_EXPORTER_LENGTH};
+use kring_protocol::refusal::{Refusal, WireRefusal};
 use kring_protocol::{OLDEST_VERSION, VERSION};
 use quinn::{ConnectionError, Endpoint, IdleTimeout, TransportConfig, VarInt};
 
-use super::exchange::{self, Failure};
+use super::exchange::{Exchange, Failure};
 use super::surroundings::{Clock, within};
 use crate::api::{ConnectError, RelayFault};
 use crate::identity::{Identity, RelayAddress};
@@ -37,7 +38,7 @@ const _: () = assert!(STREAM_WINDOW as usize > kring_protocol::limits::MAX_MESSA
 /// A connection whose hello has been answered.
 pub(super) struct Standing {
     pub(super) endpoint: Endpoint,
-    pub(super) connection: quinn::Connection,
+    pub(super) exchange: Exchange,
     pub(super) welcome: Welcome,
     pub(super) exporter: [u8; TLS_EXPORTER_LENGTH],
 }
@@ -79,12 +80,14 @@ async fn stand_up_at(
     let connection =
         connecting.await.map_err(|error| verdict.reason().unwrap_or_else(|| handshake_failed(&error)))?;
 
+    let exchange = Exchange::new(connection.clone());
     let hello = Request::Hello(Hello { version: VERSION, features: Vec::new() });
-    let welcome = match exchange::ask(&connection, &hello).await {
+    let welcome = match exchange.ask(&hello).await {
         Ok(Ok(answer)) => match answer.into_iter().next() {
             Some(Reply::Welcome(welcome)) if (OLDEST_VERSION..=VERSION).contains(&welcome.version) => welcome,
             _ => return Err(RelayFault::WrongAnswer.into()),
         },
+        Ok(Err(Refusal::Revoked)) => return Err(ConnectError::OwnRefused),
         Ok(Err(refusal)) => return Err(ConnectError::Refused(refusal)),
         Err(Failure::Fault(fault)) => return Err(fault.into()),
         Err(Failure::Lost) => {
@@ -94,7 +97,7 @@ async fn stand_up_at(
     let mut exporter = [0; TLS_EXPORTER_LENGTH];
     // Fails only for lengths that TLS does not export.
     connection.export_keying_material(&mut exporter, TLS_EXPORTER_LABEL, &[]).map_err(|_| ConnectError::Broken)?;
-    Ok(Standing { endpoint, connection, welcome, exporter })
+    Ok(Standing { endpoint, exchange, welcome, exporter })
 }
 
 /// Bounds of a connection. The relay opens one stream by itself, the push stream, and no bidirectional ones.
@@ -156,11 +159,19 @@ pub(super) fn ended(error: &ConnectionError) -> ConnectError {
     }
 }
 
+/// How long to stay away from a relay that is too busy to say how long.
+const BUSY_MS: u64 = 5_000;
+
 /// What a relay says with the code with which it closes a connection: the number of a refusal that needs no details.
 fn close_code(code: u64) -> ConnectError {
-    use kring_protocol::refusal::{Refusal, WireRefusal};
-    let wire =
-        WireRefusal { number: code, epoch: None, winner: None, limit: None, after_ms: None, recipients: Vec::new() };
+    let wire = WireRefusal {
+        number: code,
+        epoch: None,
+        winner: None,
+        limit: None,
+        after_ms: Some(BUSY_MS),
+        recipients: Vec::new(),
+    };
     match Refusal::from_wire(wire) {
         Refusal::Revoked => ConnectError::OwnRefused,
         Refusal::Draining => ConnectError::GoingAway,
@@ -175,10 +186,11 @@ mod tests {
 
     #[test]
     fn a_close_code_is_the_number_of_a_refusal() {
-        use kring_protocol::refusal::Refusal;
         assert_eq!(close_code(Refusal::Revoked.number()), ConnectError::OwnRefused);
         assert_eq!(close_code(Refusal::Draining.number()), ConnectError::GoingAway);
         assert_eq!(close_code(Refusal::Malformed.number()), ConnectError::Refused(Refusal::Malformed));
+        let busy = ConnectError::Refused(Refusal::Busy { after_ms: BUSY_MS });
+        assert_eq!(close_code(Refusal::Busy { after_ms: 0 }.number()), busy);
         assert_eq!(close_code(0), ConnectError::Broken);
     }
 }

@@ -47,12 +47,13 @@ impl From<RelayFault> for Failure {
 /// Frames that come on a stream.
 pub(super) struct Frames {
     stream: RecvStream,
+    patience: Duration,
 }
 
 impl Frames {
     /// Reads frames from `stream`.
     pub(super) fn new(stream: RecvStream) -> Self {
-        Self { stream }
+        Self { stream, patience: PATIENCE }
     }
 
     /// The next frame's body; `None`: the stream has ended between two frames.
@@ -74,13 +75,10 @@ impl Frames {
 
     /// The next message, without waiting for longer than a relay may take.
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
-        in_time(async {
-            match self.next_body().await? {
-                Some(body) => Ok(Some(decode(&body)?)),
-                None => Ok(None),
-            }
-        })
-        .await
+        match in_time(self.patience, self.next_body()).await? {
+            Some(body) => Ok(Some(decode(&body)?)),
+            None => Ok(None),
+        }
     }
 
     /// Up to `wanted` bytes; fewer if the stream ends first.
@@ -108,52 +106,76 @@ pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, RelayFault> 
     frame::decode(body).map_err(|_| RelayFault::Frame)
 }
 
-/// Gives up after [`PATIENCE`].
-async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    surroundings::within(PATIENCE, work).await.unwrap_or(Err(RelayFault::Silent.into()))
+/// Gives up on a relay that is silent.
+async fn in_time<T>(patience: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    surroundings::within(patience, work).await.unwrap_or(Err(RelayFault::Silent.into()))
 }
 
-/// Sends a request and gives back the stream on which the answer comes.
-pub(super) async fn send(connection: &Connection, request: &Request) -> Result<Frames, Failure> {
-    in_time(async {
-        let (mut sender, receiver) = connection.open_bi().await.map_err(|_| Failure::Lost)?;
-        match sender.write_chunk(frame::encode(request)).await {
-            Ok(()) => {
-                // Fails only if the relay has stopped the stream, which does not matter: its answer says why.
-                let _ = sender.finish();
-            }
-            // The relay wants no more of it; its answer says why.
-            Err(WriteError::Stopped(_)) => {}
-            Err(WriteError::ConnectionLost(_) | WriteError::ClosedStream | WriteError::ZeroRttRejected) => {
-                return Err(Failure::Lost);
-            }
-        }
-        Ok(Frames::new(receiver))
-    })
-    .await
+/// A connection on which requests are sent.
+pub(super) struct Exchange {
+    connection: Connection,
+    patience: Duration,
 }
 
-/// Sends a request and waits for its whole answer.
-pub(super) async fn ask(connection: &Connection, request: &Request) -> Result<Result<Vec<Reply>, Refusal>, Failure> {
-    let mut frames = send(connection, request).await?;
-    let mut answer = Vec::new();
-    let mut size = 0;
-    loop {
-        let body = in_time(frames.next_body()).await?.ok_or(RelayFault::Unfinished)?;
-        size += body.len();
-        if size > ANSWER_LIMIT {
-            return Err(RelayFault::TooMuch.into());
-        }
-        let reply: Reply = decode(&body)?;
-        if let Reply::Refused(refusal) = reply {
-            return Ok(Err(refusal));
-        }
-        let place = place(request, &reply);
-        answer.push(reply);
-        match place {
-            Place::Middle => {}
-            Place::Last => return Ok(Ok(answer)),
-            Place::Nowhere => return Err(RelayFault::WrongAnswer.into()),
+impl Exchange {
+    /// Sends requests on `connection`.
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, patience: PATIENCE }
+    }
+
+    /// The same with less patience.
+    #[cfg(test)]
+    pub(super) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The connection.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Sends a request and gives back the stream on which the answer comes.
+    pub(super) async fn send(&self, request: &Request) -> Result<Frames, Failure> {
+        in_time(self.patience, async {
+            let (mut sender, receiver) = self.connection.open_bi().await.map_err(|_| Failure::Lost)?;
+            match sender.write_chunk(frame::encode(request)).await {
+                Ok(()) => {
+                    // Fails only if the relay has stopped the stream, which does not matter: its answer says why.
+                    let _ = sender.finish();
+                }
+                // The relay wants no more of it; its answer says why.
+                Err(WriteError::Stopped(_)) => {}
+                Err(WriteError::ConnectionLost(_) | WriteError::ClosedStream | WriteError::ZeroRttRejected) => {
+                    return Err(Failure::Lost);
+                }
+            }
+            Ok(Frames { stream: receiver, patience: self.patience })
+        })
+        .await
+    }
+
+    /// Sends a request and waits for its whole answer.
+    pub(super) async fn ask(&self, request: &Request) -> Result<Result<Vec<Reply>, Refusal>, Failure> {
+        let mut frames = self.send(request).await?;
+        let mut answer = Vec::new();
+        let mut size = 0;
+        loop {
+            let body = in_time(self.patience, frames.next_body()).await?.ok_or(RelayFault::Unfinished)?;
+            size += body.len();
+            if size > ANSWER_LIMIT {
+                return Err(RelayFault::TooMuch.into());
+            }
+            let reply: Reply = decode(&body)?;
+            if let Reply::Refused(refusal) = reply {
+                return Ok(Err(refusal));
+            }
+            let place = place(request, &reply);
+            answer.push(reply);
+            match place {
+                Place::Middle => {}
+                Place::Last => return Ok(Ok(answer)),
+                Place::Nowhere => return Err(RelayFault::WrongAnswer.into()),
+            }
         }
     }
 }

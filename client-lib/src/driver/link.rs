@@ -85,7 +85,8 @@ impl Keeper {
 
     /// Serves a connection and takes it down.
     async fn serve(&mut self, standing: Standing, number: ConnectionNumber) -> End {
-        let Standing { endpoint, connection, welcome, exporter } = standing;
+        let Standing { endpoint, exchange, welcome, exporter } = standing;
+        let connection = exchange.connection().clone();
         let (carry, carried) = mpsc::unbounded_channel();
         let connected = Connected {
             incarnation: welcome.incarnation,
@@ -102,7 +103,7 @@ impl Keeper {
         let _ = self.events.send(ClientEvent::Connected);
         self.speak_of_certificate();
 
-        let end = serve(connection.clone(), number, self.jobs.clone(), carried, &mut self.wish).await;
+        let end = serve(exchange, number, self.jobs.clone(), carried, &mut self.wish).await;
         // Fails only if the thread has ended already.
         let _ = self.jobs.send(Job::Disconnected(number)).await;
         connection.close(0u32.into(), &[]);

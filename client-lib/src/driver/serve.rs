@@ -11,14 +11,13 @@ use std::time::Duration;
 use kring_protocol::ids::{Epoch, GroupId, InboxSeq, Subscription};
 use kring_protocol::message::{self as wire, Push, ReadInbox, Record, Reply, Request, Unfollow};
 use kring_protocol::refusal::{Refusal, Retry};
-use quinn::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::Wish;
 use super::connection::ended;
 use super::core::{Arrival, Carry, ConnectionNumber, Job};
-use super::exchange::{self, Failure, Frames, access_mut, decode};
+use super::exchange::{Exchange, Failure, Frames, access_mut, decode};
 use super::subscriptions::{Follow, FollowNumber, Live, Step, Subscriptions};
 use super::surroundings::{pause, within};
 use crate::api::{ConnectError, RelayFault};
@@ -48,7 +47,7 @@ impl From<ConnectError> for End {
 
 /// What all tasks of a connection share.
 struct Shared {
-    connection: Connection,
+    exchange: Exchange,
     number: ConnectionNumber,
     jobs: mpsc::Sender<Job>,
     subscriptions: Mutex<Subscriptions>,
@@ -79,14 +78,14 @@ impl From<RelayFault> for Stop {
 
 /// Serves a connection until it ends or is not wanted any more.
 pub(super) async fn serve(
-    connection: Connection,
+    exchange: Exchange,
     number: ConnectionNumber,
     jobs: mpsc::Sender<Job>,
     mut carry: mpsc::UnboundedReceiver<Carry>,
     wish: &mut watch::Receiver<Wish>,
 ) -> End {
     let shared = Arc::new(Shared {
-        connection,
+        exchange,
         number,
         jobs,
         subscriptions: Mutex::default(),
@@ -103,7 +102,7 @@ pub(super) async fn serve(
                 within(LAST_ANSWERS, finish(&shared, &mut carry, &mut requests)).await;
                 return wished.reason().into();
             }
-            error = shared.connection.closed() => return ended(&error).into(),
+            error = shared.exchange.connection().closed() => return ended(&error).into(),
             Some(outcome) = readers.join_next() => outcome,
             Some(outcome) = requests.join_next() => outcome,
             next = carry.recv(), if requests.len() + readers.len() < MOST_UNDER_WAY => match next {
@@ -127,12 +126,16 @@ pub(super) async fn serve(
         return match stop {
             Stop::Failure(Failure::Fault(fault)) => ConnectError::Fault(fault).into(),
             Stop::Failure(Failure::Lost) => {
-                shared.connection.close_reason().map_or(ConnectError::Broken, |error| ended(&error)).into()
+                shared.exchange.connection().close_reason().map_or(ConnectError::Broken, |error| ended(&error)).into()
             }
             Stop::Refused(Refusal::Revoked) => ConnectError::OwnRefused.into(),
             Stop::Refused(Refusal::Draining) => ConnectError::GoingAway.into(),
             Stop::Refused(refusal) => ConnectError::Refused(refusal).into(),
-            Stop::GoingAway(after_ms) => End { reason: ConnectError::GoingAway, after_ms },
+            Stop::GoingAway(after_ms) => {
+                // The relay still answers what is under way.
+                within(LAST_ANSWERS, async { while requests.join_next().await.is_some() {} }).await;
+                End { reason: ConnectError::GoingAway, after_ms }
+            }
         };
     }
 }
@@ -193,13 +196,13 @@ impl Shared {
     /// Sends a request, without its proof if the relay has that already.
     async fn ask(&self, request: &mut Request) -> Result<Result<Vec<Reply>, Refusal>, Failure> {
         let Some(access) = access_mut(request) else {
-            return exchange::ask(&self.connection, request).await;
+            return self.exchange.ask(request).await;
         };
         let (group, epoch, proof) = (access.group, access.epoch, access.proof);
         let known = self.proven().get(&group) == Some(&epoch);
         if known {
             access.proof = None;
-            let answer = exchange::ask(&self.connection, request).await?;
+            let answer = self.exchange.ask(request).await?;
             if answer != Err(Refusal::Forbidden) {
                 return Ok(answer);
             }
@@ -208,7 +211,7 @@ impl Shared {
                 access.proof = proof;
             }
         }
-        let answer = exchange::ask(&self.connection, request).await?;
+        let answer = self.exchange.ask(request).await?;
         self.note_proof(group, epoch, answer.is_ok());
         Ok(answer)
     }
@@ -231,7 +234,7 @@ impl Shared {
 
     async fn unfollow(self: Arc<Self>, subscription: Subscription) -> Result<(), Stop> {
         // Whether the relay knew the subscription still makes no difference.
-        let _ = exchange::ask(&self.connection, &Request::Unfollow(Unfollow { subscription })).await?;
+        let _ = self.exchange.ask(&Request::Unfollow(Unfollow { subscription })).await?;
         Ok(())
     }
 
@@ -247,7 +250,7 @@ impl Shared {
     async fn follow_once(&self, number: Subscription, follow: &Follow) -> Result<Option<Duration>, Stop> {
         let access = wire::Access { group: follow.group, epoch: follow.epoch, proof: Some(follow.proof) };
         let request = wire::Follow { access, subscription: number, after: follow.after };
-        let mut frames = exchange::send(&self.connection, &Request::Follow(request)).await?;
+        let mut frames = self.exchange.send(&Request::Follow(request)).await?;
         loop {
             match frames.next().await?.ok_or(RelayFault::Unfinished)? {
                 Reply::Record(record) => {
@@ -310,7 +313,7 @@ impl Shared {
     async fn read_inbox(self: Arc<Self>, after: InboxSeq) -> Result<(), Stop> {
         let _turn = self.inbox.lock().await;
         loop {
-            let mut frames = exchange::send(&self.connection, &Request::ReadInbox(ReadInbox { after })).await?;
+            let mut frames = self.exchange.send(&Request::ReadInbox(ReadInbox { after })).await?;
             let wait = loop {
                 match frames.next().await?.ok_or(RelayFault::Unfinished)? {
                     Reply::Note(note) => self.arrive(Arrival::Input(Input::Note(note))).await?,
@@ -328,7 +331,7 @@ impl Shared {
 
     /// Reads the push stream for as long as the connection stands.
     async fn read_pushes(self: Arc<Self>) -> Result<(), Stop> {
-        let stream = self.connection.accept_uni().await.map_err(|_| Failure::Lost)?;
+        let stream = self.exchange.connection().accept_uni().await.map_err(|_| Failure::Lost)?;
         let mut frames = Frames::new(stream);
         loop {
             let body = frames.next_body().await?.ok_or(RelayFault::Unfinished)?;

@@ -165,6 +165,7 @@ impl Waiters {
             | Event::Leaving { .. }
             | Event::Gap { .. }
             | Event::OutOfStep { .. }
+            | Event::Unreachable { .. }
             | Event::CommitRefused { .. }
             | Event::Continued { .. }
             | Event::Suspicion { .. }
