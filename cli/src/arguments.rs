@@ -1,0 +1,102 @@
+//! The command line as a whole. Each command's own arguments stand beside what it does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::admin::AdminArguments;
+use crate::case::CaseCommand;
+use crate::demo::DemoArguments;
+use crate::follow::FollowArguments;
+use crate::passphrase::PassphraseArguments;
+use crate::read::ReadArguments;
+use crate::relay::RelayArguments;
+use crate::send::SendArguments;
+use crate::setup::SetupArguments;
+
+/// End-to-end encrypted conversations between the professionals around one family, over a relay that knows neither
+/// what they say nor who they are to each other.
+#[derive(Debug, Parser)]
+#[command(name = "kring", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+EXAMPLES:
+  kring demo                                        play an invented case and check what the relay could see of it
+  kring setup --device DIR --relay 127.0.0.1:4433   set this device up
+  kring case new \"Familie Voorbeeld\"                open a case
+  kring case add familie b.devries@veiligthuis.example
+  kring send familie \"Ik kan vanmiddag langs gaan.\"
+  kring follow familie                              see what is said, live
+
+Cases can be named by the first letters of their title or of their id. `kring COMMAND --help` has more examples;
+exit codes and the lines of --json are described in docs/cli.md.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: GlobalArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GlobalArguments {
+    /// Folder of this device's profile.
+    #[arg(long, env = "KRING_PROFILE", default_value = "kring-profile", value_name = "DIR", global = true)]
+    pub(crate) profile: PathBuf,
+    /// Print one JSON object a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArguments,
+    /// Seconds to wait for the relay, and for what others have to do.
+    #[arg(long, default_value = "20", value_name = "SECONDS", value_parser = seconds, global = true)]
+    pub(crate) wait: Duration,
+    /// Use what is on this device, without the relay.
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make certificates and keys: region, organisations, devices, relays
+    Admin(AdminArguments),
+    /// Run a relay, or check its configuration
+    Relay(RelayArguments),
+    /// Set this device up: make its profile
+    Setup(SetupArguments),
+    /// Open cases and decide who takes part
+    #[command(subcommand)]
+    Case(CaseCommand),
+    /// Say something in a case
+    Send(SendArguments),
+    /// Print what was said in a case
+    Read(ReadArguments),
+    /// See what is said in a case, live, until Ctrl-C
+    Follow(FollowArguments),
+    /// Connect, catch up, and say how this device stands
+    Status,
+    /// Play a case from a script over a real relay, and check what the relay could see of it
+    Demo(DemoArguments),
+}
+
+/// Longest wait: a day, which is more than anybody sits at a terminal.
+const LONGEST_WAIT: u64 = 24 * 60 * 60;
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    match text.parse() {
+        Ok(seconds) if seconds <= LONGEST_WAIT => Ok(Duration::from_secs(seconds)),
+        _ => Err("a whole number of seconds, at most a day"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_declaration_of_the_command_line_holds_together() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,229 @@
+//! `kring follow`: prints what is said in a case, live, until Ctrl-C or until this device is no longer in it.
+//!
+//! An event is only the reason to look: items are printed from the store, after the last one printed, so that none is
+//! missed or printed twice however fast they come.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use kring_client::api::{Case, ClientEvent};
+use kring_client::case::{ItemDraft, Member, Position};
+use kring_client::conversation::Event;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::arguments::GlobalArguments;
+use crate::lines::{self, visible};
+use crate::outcome::{Failure, Outcome};
+use crate::output::{Line, Output};
+use crate::read::print_after;
+use crate::session::{Session, in_step};
+
+/// Arguments of `kring follow`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+EXAMPLES:
+  kring follow familie
+  kring follow familie --talk              every line that you type is sent
+  kring follow familie --last 0 --json     what is said from now on, for a machine")]
+pub(crate) struct FollowArguments {
+    /// The case: the beginning of its title or id.
+    case: String,
+    /// Begin with the last so many items.
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    last: u64,
+    /// Send each line of standard input.
+    #[arg(long)]
+    talk: bool,
+}
+
+/// Something else than an item that happened in the case.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "event")]
+struct EventLine {
+    case: String,
+    /// Which kind; `docs/cli.md` lists them.
+    event: &'static str,
+    /// In words.
+    message: String,
+}
+
+impl Line for EventLine {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "  * {}", visible(&self.message))
+    }
+}
+
+/// Runs `kring follow`.
+pub(crate) async fn run(arguments: FollowArguments, global: &GlobalArguments, output: Output) -> Outcome {
+    let session = Session::open(global, output).await?;
+    let done = tokio::select! {
+        done = follow(&session, &arguments, output) => done,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    session.close().await;
+    done
+}
+
+async fn follow(session: &Session, arguments: &FollowArguments, output: Output) -> Outcome {
+    let mut events = session.client.events();
+    session.try_to_catch_up().await?;
+    let (case, view) = session.case(&arguments.case).await?;
+    let mut last = Position(view.last.0.saturating_sub(arguments.last));
+    last = print_after(&case, last, output).await?;
+    in_step(&view)?;
+    output.note(&format!("Following \"{}\"; end with Ctrl-C.", visible(&view.title)));
+
+    let mut typed = arguments.talk.then(typed_lines);
+    loop {
+        let step = tokio::select! {
+            event = events.next() => Step::Event(event),
+            line = next_line(&mut typed), if typed.is_some() => Step::Typed(line),
+        };
+        match step {
+            Step::Event(None) => return Ok(()),
+            Step::Event(Some(event)) => {
+                last = print_after(&case, last, output).await?;
+                if told(&event, &case, session, output)? {
+                    return in_step(&case.view().await?);
+                }
+            }
+            Step::Typed(Some(text)) => {
+                if !text.trim().is_empty() {
+                    case.send(ItemDraft::markdown(text)).await?;
+                }
+            }
+            // Nothing more will be typed; what is said is still followed.
+            Step::Typed(None) => typed = None,
+        }
+    }
+}
+
+/// What the loop woke up for.
+enum Step {
+    Event(Option<ClientEvent>),
+    Typed(Option<String>),
+}
+
+async fn next_line(typed: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
+    match typed {
+        Some(lines) => lines.recv().await,
+        None => None,
+    }
+}
+
+/// Lines of standard input, read by a thread of their own; it ends with the program.
+fn typed_lines() -> mpsc::Receiver<String> {
+    let (typed, lines) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            if typed.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+/// Prints an event of this case that is not an item. Returns whether nothing more will come.
+fn told(event: &ClientEvent, case: &Case, session: &Session, output: Output) -> Outcome<bool> {
+    let event = match event {
+        ClientEvent::Conversation(event) => event,
+        ClientEvent::Disconnected(error) => {
+            output.note(&format!("  (offline: {error})"));
+            return Ok(false);
+        }
+        ClientEvent::Connected => {
+            output.note("  (connected)");
+            return Ok(false);
+        }
+        ClientEvent::StoreFailed(error) => return Err(Failure::from(*error)),
+        ClientEvent::CertificateEnds { at } => {
+            output.note(&format!("  (this device's certificate ends {})", crate::clock::local(*at)));
+            return Ok(false);
+        }
+        ClientEvent::CaughtUp | ClientEvent::Lagged { .. } => return Ok(false),
+    };
+    let Some((about, name, message)) = describe(event) else { return Ok(false) };
+    if about.is_some_and(|about| about != case.id()) {
+        return Ok(false);
+    }
+    output.print(&EventLine { case: case.id().to_hex(), event: name, message })?;
+    let own = session.client.address();
+    Ok(match event {
+        Event::Left { .. } | Event::OutOfStep { .. } => true,
+        Event::MembersChanged { removed, .. } => removed.iter().any(|member| member.address == *own),
+        _ => false,
+    })
+}
+
+/// An event's case, its name for machines, and what it says; `None`: it is shown in another way.
+fn describe(event: &Event) -> Option<(Option<kring_client::case::CaseId>, &'static str, String)> {
+    let names = |members: &[Member]| members.iter().map(|member| member.name.clone()).collect::<Vec<_>>().join(", ");
+    Some(match event {
+        Event::Item(_) | Event::Relayed { .. } | Event::Joined { .. } => return None,
+        Event::CaseOpened { case } => (Some(*case), "case_opened", "the case is at the relay".to_owned()),
+        Event::MembersChanged { case, by, added, removed } => {
+            let mut parts = Vec::new();
+            if !added.is_empty() {
+                parts.push(format!("added {}", names(added)));
+            }
+            if !removed.is_empty() {
+                parts.push(format!("removed {}", names(removed)));
+            }
+            (Some(*case), "members_changed", format!("{} {}", by.professional, parts.join(" and ")))
+        }
+        Event::RoleChanged { case, by, professional, role } => {
+            (Some(*case), "role_changed", format!("{} made {professional} {}", by.professional, lines::role(*role)))
+        }
+        Event::Leaving { case, device } => {
+            (Some(*case), "leaving", format!("{} has asked to leave", device.professional))
+        }
+        Event::NotAdded { case, professional, reason, .. } => {
+            (Some(*case), "not_added", format!("{professional} was not added: {reason}"))
+        }
+        Event::Dropped { case, reason, .. } => {
+            (Some(*case), "dropped", format!("something of yours will not be done: {reason}"))
+        }
+        Event::Left { case, by } => {
+            (Some(*case), "left", format!("you are no longer in this case; {} carried it out", by.professional))
+        }
+        Event::Gap { case, records } => {
+            (Some(*case), "gap", format!("{} expired before this device read them", lines::count(*records, "record")))
+        }
+        Event::OutOfStep { case } => (
+            Some(*case),
+            "out_of_step",
+            "this device has missed a change of this case and must be added again".to_owned(),
+        ),
+        Event::Unreachable { case } => (
+            Some(*case),
+            "unreachable",
+            "the relay no longer opens this case to this device; ask its operator whether a backup was restored"
+                .to_owned(),
+        ),
+        Event::CommitRefused { case, by, reason } => {
+            let who = by.as_ref().map_or_else(String::new, |by| format!(" by {}", by.professional));
+            (Some(*case), "commit_refused", format!("a change{who} was refused: {reason}"))
+        }
+        Event::Continued { case, by } => {
+            (Some(*case), "continued", format!("{} continued the case in a new group", by.professional))
+        }
+        Event::Suspicion { case, by, what } => {
+            let who = by.as_ref().map_or_else(String::new, |by| format!(" (from {})", by.professional));
+            (Some(*case), "suspicion", format!("WARNING: {what}{who}"))
+        }
+        Event::ClockOff { ahead_seconds } => (
+            None,
+            "clock_off",
+            format!(
+                "this device's clock is {} s {} the relay's",
+                ahead_seconds.unsigned_abs(),
+                if *ahead_seconds < 0 { "behind" } else { "ahead of" }
+            ),
+        ),
+        Event::RelayReplaced => {
+            (None, "relay_replaced", "the relay's database is not the one that this device knew".to_owned())
+        }
+    })
+}

@@ -1,0 +1,232 @@
+//! The lines that commands print, as data: what `--json` shows is their serialisation. Names and meanings of these
+//! fields are a promise to scripts; `docs/cli.md` lists them, and fields are only ever added.
+
+use std::io::{self, Write};
+
+use kring_client::case::{Body, CaseStatus, CaseView, Item, Member, Role, Sensitivity};
+use serde::Serialize;
+
+use crate::clock::{local, rfc3339};
+use crate::names::SHORT_ID;
+use crate::output::Line;
+
+/// One case.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "case")]
+pub(crate) struct CaseLine {
+    case: String,
+    title: String,
+    status: &'static str,
+    role: &'static str,
+    devices: usize,
+    items: u64,
+    queued: usize,
+    relay: String,
+    group: String,
+    epoch: u64,
+    record: u64,
+}
+
+/// One device in a case.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "member")]
+pub(crate) struct MemberLine {
+    address: String,
+    device: String,
+    name: String,
+    organisation: String,
+    function: String,
+    role: &'static str,
+    own: bool,
+    leaving: bool,
+}
+
+/// One item.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "item")]
+pub(crate) struct ItemLine {
+    case: String,
+    item: String,
+    position: u64,
+    record: u64,
+    epoch: u64,
+    author: String,
+    device: String,
+    name: String,
+    organisation: String,
+    function: String,
+    own: bool,
+    sent_at: String,
+    relayed_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_reply_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    about: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<String>,
+    restricted: bool,
+    media_type: Option<String>,
+    text: Option<String>,
+    #[serde(skip)]
+    shown_at: String,
+}
+
+/// A role as it is written.
+pub(crate) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Coordinator => "coordinator",
+        Role::Deputy => "deputy",
+        Role::Member => "member",
+        Role::Observer => "observer",
+    }
+}
+
+/// A status as it is written.
+pub(crate) fn status(status: CaseStatus) -> &'static str {
+    match status {
+        CaseStatus::Opening => "opening",
+        CaseStatus::Open => "open",
+        CaseStatus::Leaving => "leaving",
+        CaseStatus::Left => "left",
+        CaseStatus::OutOfStep => "out_of_step",
+        CaseStatus::Broken => "broken",
+    }
+}
+
+impl From<&CaseView> for CaseLine {
+    fn from(view: &CaseView) -> Self {
+        Self {
+            case: view.case.to_hex(),
+            title: view.title.clone(),
+            status: status(view.status),
+            role: role(view.role),
+            devices: view.members,
+            items: view.items,
+            queued: view.queued,
+            relay: view.relay.clone(),
+            group: view.group.to_hex(),
+            epoch: view.epoch.0,
+            record: view.seq.0,
+        }
+    }
+}
+
+impl Line for CaseLine {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        write!(out, "{}  {}", &self.case[..SHORT_ID], visible(&self.title))?;
+        write!(out, "  ({}, {}, {}", self.status.replace('_', " "), self.role, count(self.devices as u64, "device"))?;
+        write!(out, ", {}", count(self.items, "item"))?;
+        if self.queued > 0 {
+            write!(out, ", {} waiting to be sent", self.queued)?;
+        }
+        writeln!(out, ")")
+    }
+}
+
+impl From<&Member> for MemberLine {
+    fn from(member: &Member) -> Self {
+        Self {
+            address: member.address.professional.to_string(),
+            device: member.address.device.to_hex(),
+            name: member.name.clone(),
+            organisation: member.organisation.clone(),
+            function: member.function.clone(),
+            role: role(member.role),
+            own: member.own,
+            leaving: member.leaving,
+        }
+    }
+}
+
+impl Line for MemberLine {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let marks = match (self.own, self.leaving) {
+            (true, true) => "  (this device, leaving)",
+            (true, false) => "  (this device)",
+            (false, true) => "  (leaving)",
+            (false, false) => "",
+        };
+        writeln!(
+            out,
+            "  {:<11} {}  {}, {} ({})  device {}{marks}",
+            self.role,
+            visible(&self.name),
+            visible(&self.organisation),
+            self.function,
+            self.address,
+            &self.device[..SHORT_ID],
+        )
+    }
+}
+
+impl From<&Item> for ItemLine {
+    fn from(item: &Item) -> Self {
+        let (media_type, text) = match &item.body {
+            Body::Markdown(text) => (Some("text/markdown".to_owned()), Some(text.clone())),
+            Body::Unknown { media_type, .. } => (media_type.clone(), None),
+        };
+        Self {
+            case: item.case.to_hex(),
+            item: item.id.to_hex(),
+            position: item.position.0,
+            record: item.seq.0,
+            epoch: item.epoch.0,
+            author: item.author.professional.to_string(),
+            device: item.author.device.to_hex(),
+            name: item.author_name.clone(),
+            organisation: item.author_organisation.clone(),
+            function: item.author_function.clone(),
+            own: item.own,
+            sent_at: rfc3339(item.sent_at),
+            relayed_at: rfc3339(item.relayed_at),
+            in_reply_to: item.in_reply_to.map(|id| id.to_hex()),
+            replaces: item.replaces.map(|id| id.to_hex()),
+            about: item.about.clone(),
+            purpose: item.purpose.clone(),
+            restricted: item.sensitivity == Sensitivity::Restricted,
+            media_type,
+            text,
+            shown_at: local(item.sent_at),
+        }
+    }
+}
+
+impl Line for ItemLine {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        write!(out, "{}  {} ({}", self.shown_at, visible(&self.name), visible(&self.organisation))?;
+        writeln!(out, "){}", if self.restricted { "  [restricted]" } else { "" })?;
+        match &self.text {
+            Some(text) => {
+                for line in text.lines() {
+                    writeln!(out, "    {}", visible(line))?;
+                }
+                Ok(())
+            }
+            None => writeln!(out, "    [needs a newer version of this program]"),
+        }
+    }
+}
+
+/// A count with its noun.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Text of others as a terminal may show it: control characters, with which it could be made to show something else
+/// or to do something, are replaced.
+pub(crate) fn visible(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    text.chars().map(|c| if (c.is_control() && c != '\t') || turns(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_not_steered_by_what_others_write() {
+        assert_eq!(visible("a\u{1b}[2Jb\u{202e}c\td"), "a\u{fffd}[2Jb\u{fffd}c\td");
+    }
+}

@@ -1,0 +1,63 @@
+//! `kring read`: prints the items of a case, in the order of its log.
+
+use clap::Args;
+use kring_client::api::Case;
+use kring_client::case::Position;
+
+use crate::arguments::GlobalArguments;
+use crate::lines::ItemLine;
+use crate::outcome::Outcome;
+use crate::output::Output;
+use crate::session::{Session, in_step};
+
+/// Items that are taken from the store at once.
+const PAGE: usize = 200;
+
+/// Arguments of `kring read`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+EXAMPLES:
+  kring read familie
+  kring read familie --last 5
+  kring read familie --json | jq -r .text
+  kring read familie --offline")]
+pub(crate) struct ReadArguments {
+    /// The case: the beginning of its title or id.
+    case: String,
+    /// Only what stands after this position.
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    after: u64,
+    /// Only the last so many.
+    #[arg(long, value_name = "COUNT")]
+    last: Option<u64>,
+}
+
+/// Runs `kring read`.
+pub(crate) async fn run(arguments: ReadArguments, global: &GlobalArguments, output: Output) -> Outcome {
+    let session = Session::open(global, output).await?;
+    let done = read(&session, &arguments, output).await;
+    session.close().await;
+    done
+}
+
+async fn read(session: &Session, arguments: &ReadArguments, output: Output) -> Outcome {
+    session.try_to_catch_up().await?;
+    let (case, view) = session.case(&arguments.case).await?;
+    let from_end = arguments.last.map_or(0, |last| view.last.0.saturating_sub(last));
+    print_after(&case, Position(arguments.after.max(from_end)), output).await?;
+    in_step(&view)
+}
+
+/// Prints all items after a position, and returns the last one's.
+pub(crate) async fn print_after(case: &Case, mut after: Position, output: Output) -> Outcome<Position> {
+    loop {
+        let page = case.items(after, PAGE).await?;
+        for item in &page {
+            output.print(&ItemLine::from(item))?;
+            after = item.position;
+        }
+        if page.len() < PAGE {
+            return Ok(after);
+        }
+    }
+}

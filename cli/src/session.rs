@@ -1,0 +1,126 @@
+//! One command's use of the client: open the profile, reach the relay within the time given, find the case that was
+//! meant, and close in good order.
+
+use std::time::Duration;
+
+use kring_client::api::{Case, Client, Link, NotDone, Pending};
+use kring_client::case::{CaseStatus, CaseView};
+use kring_client::identity::Profile;
+
+use crate::arguments::GlobalArguments;
+use crate::names;
+use crate::outcome::{Cause, Failure, Outcome};
+use crate::output::Output;
+
+/// An open client.
+pub(crate) struct Session {
+    /// The client.
+    pub(crate) client: Client,
+    /// How long to wait for the relay and for others.
+    pub(crate) wait: Duration,
+    offline: bool,
+    output: Output,
+}
+
+impl Session {
+    /// Opens the profile.
+    pub(crate) async fn open(global: &GlobalArguments, output: Output) -> Outcome<Self> {
+        let profile = Profile::open(&global.profile)?;
+        let unlock = global.passphrase.unlock()?;
+        let client = if global.offline {
+            Client::open_offline(&profile, &unlock).await?
+        } else {
+            Client::open(&profile, &unlock).await?
+        };
+        Ok(Self { client, wait: global.wait, offline: global.offline, output })
+    }
+
+    /// Reads all that the relay has for this device; fails if it cannot be reached in time.
+    pub(crate) async fn catch_up(&self) -> Outcome {
+        if self.offline {
+            return Ok(());
+        }
+        match tokio::time::timeout(self.wait, self.client.caught_up()).await {
+            Ok(caught_up) => Ok(caught_up?),
+            Err(_) => Err(Failure::advised(
+                Cause::Unreachable,
+                format!("the relay has not told everything within {} seconds", self.wait.as_secs()),
+                "try again, or give it longer with --wait",
+            )),
+        }
+    }
+
+    /// Reads all that the relay has, or says that what follows may be out of date.
+    pub(crate) async fn try_to_catch_up(&self) -> Outcome {
+        match self.catch_up().await {
+            Ok(()) => Ok(()),
+            Err(failure) if failure.cause == Cause::Unreachable => {
+                self.output.note(&format!("not up to date: {}", failure.what));
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The case that a user's words mean.
+    pub(crate) async fn case(&self, words: &str) -> Outcome<(Case, CaseView)> {
+        let cases = self.client.cases().await?;
+        let view = names::case(&cases, words)?.clone();
+        Ok((self.client.case(view.case).await?, view))
+    }
+
+    /// Waits for a change to be made.
+    pub(crate) async fn done<T>(&self, pending: Pending<T>, waits_for: &str) -> Outcome<T> {
+        if self.offline {
+            return Err(still_pending("stored, for when this device is online", waits_for));
+        }
+        match tokio::time::timeout(self.wait, pending.done()).await {
+            Ok(Err(NotDone::Closed)) => Err(still_pending("stored", waits_for)),
+            Ok(done) => Ok(done?),
+            Err(_) => {
+                Err(still_pending(&format!("stored, and not done within {} seconds", self.wait.as_secs()), waits_for))
+            }
+        }
+    }
+
+    /// While connected, waits until all that this device wanted is done, as long as something goes on being done.
+    pub(crate) async fn outbox_empty(&self) -> Outcome {
+        let mut events = self.client.events();
+        let waited = tokio::time::timeout(self.wait, async {
+            loop {
+                let queued: usize = self.client.cases().await?.iter().map(|view| view.queued).sum();
+                if queued == 0 || self.client.status().link != Link::Connected || events.next().await.is_none() {
+                    return Ok(());
+                }
+            }
+        });
+        waited.await.unwrap_or(Ok(()))
+    }
+
+    /// Tells the relay what has been read, and closes the store.
+    pub(crate) async fn close(self) {
+        self.client.close().await;
+    }
+}
+
+/// Whether the case has left this device behind, which a script should notice.
+pub(crate) fn in_step(view: &CaseView) -> Outcome {
+    match view.status {
+        CaseStatus::OutOfStep => Err(Failure::advised(
+            Cause::OutOfStep,
+            "this device has missed a change of this case",
+            "ask its coordinator to remove and add you again; what you have here stays",
+        )),
+        CaseStatus::Opening | CaseStatus::Open | CaseStatus::Leaving | CaseStatus::Left | CaseStatus::Broken => {
+            Ok(())
+        }
+    }
+}
+
+fn still_pending(how_far: &str, waits_for: &str) -> Failure {
+    Failure::advised(
+        Cause::Pending,
+        format!("this is {how_far}; it waits for {waits_for}"),
+        "it goes on by itself whenever this device is online, for instance during `kring status`",
+    )
+}
