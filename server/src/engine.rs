@@ -10,11 +10,18 @@ mod answer;
 mod command;
 mod core;
 mod handle;
+mod reading;
+mod subscriptions;
+mod sweep;
 mod thread;
+mod views;
 
+pub use self::core::{Core, Randomness};
 pub use access::{AccessCheck, ProvenAccess};
 pub use answer::{Answer, Backlog, Followed, HelloFacts, InboxPart, Next, Stretch};
 pub use command::{Command, ConnectionId, Outbound, Pushed, QueueFull, Requester};
-pub use self::core::{Core, Randomness};
 pub use handle::Engine;
 pub use thread::{Clock, EngineThread, OpenError, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod keys;
 pub mod logs;
 mod metrics;
+pub mod rules;
 mod shell;
 mod signals;
 pub mod store;

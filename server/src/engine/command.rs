@@ -189,6 +189,8 @@ pub enum Command {
     EraseGroup(ProvenAccess),
     /// A device is revoked: its KeyPackages and inbox go.
     RevokeDevice(DeviceId),
+    /// Begins a pass of retention now, instead of within the hour.
+    Sweep,
     /// Time has passed: checkpoint and retention go on.
     Tick,
     /// Nothing new is written from now on; everything is checkpointed.
@@ -224,6 +226,7 @@ impl Command {
             Self::AcknowledgeInbox { .. } => "AcknowledgeInbox",
             Self::EraseGroup(_) => "EraseGroup",
             Self::RevokeDevice(_) => "RevokeDevice",
+            Self::Sweep => "Sweep",
             Self::Tick => "Tick",
             Self::Drain => "Drain",
         }

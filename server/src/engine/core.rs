@@ -1,39 +1,450 @@
-//! The engine's work as a plain state machine.
+//! The engine's work as a plain state machine: no thread, no clock, no randomness of its own, so that a simulation can
+//! drive it.
+//!
+//! A batch goes in four steps: every command is decided, in order, against views that already show what was decided
+//! before it; everything that was accepted becomes durable in one append; what is new is delivered to its followers; the
+//! answers are returned. When the append fails, every answer is the failure, nothing is delivered, and so it stays
+//! until the relay is started again: the views are then ahead of the disk.
 
-use kring_protocol::ids::Timestamp;
-use kring_protocol::refusal::Refusal;
+use kring_protocol::ids::{ClaimId, DeviceId, Timestamp};
+use kring_protocol::limits::MAX_CURSOR_MOVES;
+use kring_protocol::message::{self as wire, Push};
+use kring_protocol::refusal::{Refusal, RefusedRecipient};
 
-use super::answer::Answer;
-use super::command::Command;
+use super::access::{AccessCheck, ProvenAccess};
+use super::answer::{Answer, Followed, HelloFacts, Next};
+use super::command::{Command, Requester};
+use super::subscriptions::{Fresh, Subscriptions};
+use super::sweep::Sweep;
 use super::thread::Settings;
+use super::views::Views;
+use crate::rules::device::{self, Device};
+use crate::rules::entry::{ClaimPart, Claimed, Entry};
+use crate::rules::group::{self, Verdict};
+use crate::rules::limits::{CLAIM_LIFETIME, LOW_KEY_PACKAGES};
+use crate::rules::quota::Quotas;
 use crate::store::{Store, StoreError};
+
+/// Milliseconds between two checkpoints: what a start then has to replay is some seconds of entries.
+const CHECKPOINT_INTERVAL: u64 = 2 * Timestamp::SECOND;
 
 /// Fills bytes with randomness.
 pub type Randomness = Box<dyn FnMut(&mut [u8]) + Send>;
 
-/// The state machine. Until its rules are in place it refuses everything.
+/// Why a command is not carried out: a rule said no, or the store failed.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Refused(Refusal),
+    Failed(StoreError),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The state machine.
 pub struct Core {
+    pub(super) views: Views,
+    subscriptions: Subscriptions,
+    quotas: Quotas,
+    settings: Settings,
+    randomness: Randomness,
+    sweep: Sweep,
+    /// Records and notices of the present batch.
+    fresh: Vec<Fresh>,
+    notices: Vec<(DeviceId, Push)>,
+    last_checkpoint: Timestamp,
+    failed: Option<Refusal>,
     drained: bool,
 }
 
 impl Core {
     /// Brings the views up to date.
-    pub fn open(_store: Box<dyn Store>, _settings: Settings, _randomness: Randomness) -> Result<Self, StoreError> {
-        Ok(Self { drained: false })
+    pub fn open(store: Box<dyn Store>, settings: Settings, randomness: Randomness) -> Result<Self, StoreError> {
+        Ok(Self {
+            views: Views::open(store, settings.views)?,
+            subscriptions: Subscriptions::default(),
+            quotas: Quotas::default(),
+            settings,
+            randomness,
+            sweep: Sweep::default(),
+            fresh: Vec::new(),
+            notices: Vec::new(),
+            last_checkpoint: Timestamp(0),
+            failed: None,
+            drained: false,
+        })
     }
 
-    /// Decides commands together.
-    pub fn handle(&mut self, commands: Vec<Command>, _now: Timestamp) -> Vec<Result<Answer, Refusal>> {
-        commands.into_iter().map(|_| Err(Refusal::StoreFailed)).collect()
+    /// Decides commands together, makes what they change durable, delivers, and answers each.
+    pub fn handle(&mut self, commands: Vec<Command>, now: Timestamp) -> Vec<Result<Answer, Refusal>> {
+        let count = commands.len();
+        match self.batch(commands, now) {
+            Ok(answers) => answers,
+            Err(refusal) => vec![Err(refusal); count],
+        }
     }
 
-    /// Whether nothing more will be accepted.
+    fn batch(&mut self, commands: Vec<Command>, now: Timestamp) -> Result<Vec<Result<Answer, Refusal>>, Refusal> {
+        if let Some(refusal) = &self.failed {
+            return Err(refusal.clone());
+        }
+        self.quotas.turn(now);
+        let (mut ticked, mut drain) = (false, false);
+        let mut answers = Vec::with_capacity(commands.len());
+        for command in commands {
+            ticked |= matches!(command, Command::Tick);
+            drain |= matches!(command, Command::Drain);
+            answers.push(match self.decide(command, now) {
+                Ok(answer) => Ok(answer),
+                Err(Stop::Refused(refusal)) => Err(refusal),
+                Err(Stop::Failed(error)) => return Err(self.fail(error)),
+            });
+        }
+        self.views.commit().map_err(|error| self.fail(error))?;
+        for fresh in self.fresh.drain(..) {
+            self.subscriptions.deliver(&fresh);
+        }
+        for (device, push) in self.notices.drain(..) {
+            self.subscriptions.notify(device, &push);
+        }
+        if ticked {
+            self.tick(now).map_err(|error| self.fail(error))?;
+        }
+        if drain {
+            self.views.checkpoint_all().map_err(|error| self.fail(error))?;
+            self.drained = true;
+        }
+        self.views.evict();
+        Ok(answers)
+    }
+
+    fn fail(&mut self, error: StoreError) -> Refusal {
+        tracing::error!(%error, "the store failed; nothing is accepted until the relay is started again");
+        self.fresh.clear();
+        self.notices.clear();
+        let refusal = match error {
+            StoreError::DiskFull => Refusal::DiskFull,
+            StoreError::Disk(_) | StoreError::Corrupt | StoreError::Poisoned => Refusal::StoreFailed,
+        };
+        self.failed.insert(refusal).clone()
+    }
+
+    /// The store failed; nothing is accepted any more.
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Whether a drain has ended.
     pub fn is_drained(&self) -> bool {
         self.drained
     }
 
-    /// Checkpoints everything.
+    /// Checkpoints everything, unless the store has failed: then the journal alone is what counts.
     pub fn close(&mut self) {
-        self.drained = true;
+        if self.failed.is_none()
+            && let Err(error) = self.views.checkpoint_all()
+        {
+            self.fail(error);
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        if now.since(self.last_checkpoint) >= CHECKPOINT_INTERVAL || self.last_checkpoint > now {
+            self.last_checkpoint = now;
+            self.views.begin_checkpoint();
+        }
+        self.views.step()?;
+        for group in self.sweep.step(&mut self.views, now)? {
+            self.subscriptions.end(group, &Refusal::Forbidden);
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, command: Command, now: Timestamp) -> Result<Answer, Stop> {
+        match command {
+            Command::Connect { requester, outbound } => {
+                self.subscriptions.connect(&requester, outbound);
+                self.hello(&requester, now)
+            }
+            Command::Disconnect(connection) => {
+                self.subscriptions.disconnect(connection);
+                Ok(Answer::Done)
+            }
+            Command::Access { group, epoch } => {
+                let key = self.views.head(group)?.and_then(|head| head.key(epoch));
+                Ok(Answer::Access(AccessCheck::new(group, epoch, key)))
+            }
+            Command::CreateGroup { device, access, request } => self.create(device, access, &request, now),
+            Command::Submit { access, request } => self.submit(access, &request, now),
+            Command::SubmitCommit { access, request } => self.commit(access, &request, now),
+            Command::FindReceipt { access, request } => {
+                let earlier = self.views.earlier(access, request.operation)?;
+                let head = self.views.head(access.group)?.ok_or(Refusal::Forbidden)?;
+                Ok(Answer::Receipt(head.receipt(access, &request, earlier)?))
+            }
+            Command::Read { access, after, limit } => {
+                Ok(Answer::Stretch(self.views.stretch(access, after, limit)?.0))
+            }
+            Command::Follow { access, connection, subscription, after, limit } => {
+                let (stretch, ended) = self.views.stretch(access, after, limit)?;
+                let next = match ended {
+                    _ if stretch.through < stretch.head => Next::More,
+                    Some(at) => Next::Paused(at),
+                    None => {
+                        self.subscriptions.follow((connection, subscription), access.group, stretch.through);
+                        Next::Live
+                    }
+                };
+                Ok(Answer::Followed(Followed { stretch, next }))
+            }
+            Command::Unfollow { connection, subscription } => {
+                self.subscriptions.unfollow((connection, subscription));
+                Ok(Answer::Done)
+            }
+            Command::RegisterCursor { access, request } => {
+                let head = self.views.head(access.group)?.ok_or(Refusal::Forbidden)?;
+                let entry = head.register(access, &request, now)?;
+                self.write_if(entry)
+            }
+            Command::MoveCursors(request) => self.move_cursors(&request, now),
+            Command::PublishKeyPackages { requester, request } => self.publish(&requester, &request),
+            Command::ClaimKeyPackages { device, request } => self.claim(device, &request, now),
+            Command::SendNote { sender, request } => self.send_note(sender, &request, now),
+            Command::ReadInbox { device, after, limit } => Ok(Answer::Inbox(self.views.inbox(device, after, limit)?)),
+            Command::AcknowledgeInbox { device, through } => {
+                let entry = self.views.device(device)?.and_then(|known| known.acknowledge(device, through));
+                self.write_if(entry)
+            }
+            Command::EraseGroup(access) => {
+                let head = self.views.head(access.group)?.ok_or(Refusal::Forbidden)?;
+                let entry = head.erase(access, now)?;
+                self.write_if(entry)
+            }
+            Command::RevokeDevice(device) => {
+                let unknown = Device::default();
+                let entry = self.views.device(device)?.map_or(&unknown, |known| &*known).revoke(device);
+                self.write_if(entry)
+            }
+            Command::Sweep => {
+                self.sweep.restart();
+                Ok(Answer::Done)
+            }
+            Command::Tick | Command::Drain => Ok(Answer::Done),
+        }
+    }
+
+    fn write_if(&mut self, entry: Option<Entry>) -> Result<Answer, Stop> {
+        if let Some(entry) = entry {
+            self.views.write(&entry)?;
+        }
+        Ok(Answer::Done)
+    }
+
+    fn hello(&mut self, requester: &Requester, now: Timestamp) -> Result<Answer, Stop> {
+        let incarnation = self.views.store().incarnation();
+        let unknown = Device::default();
+        let device = self.views.device(requester.device)?.map_or(&unknown, |device| &*device);
+        if device.is_revoked() {
+            return Err(Refusal::Revoked.into());
+        }
+        let count = device.count();
+        Ok(Answer::Hello(HelloFacts {
+            incarnation,
+            now,
+            key_packages: count.single_use,
+            last_resort: count.last_resort,
+            inbox: device.waiting(),
+        }))
+    }
+
+    fn create(
+        &mut self,
+        device: DeviceId,
+        access: ProvenAccess,
+        request: &wire::CreateGroup,
+        now: Timestamp,
+    ) -> Result<Answer, Stop> {
+        let verdict = group::create(self.views.head(access.group)?.as_deref(), access, request, now)?;
+        match verdict {
+            Verdict::Again(receipt) => Ok(Answer::Receipt(receipt)),
+            Verdict::Write(entry) => {
+                self.quotas.may_create(device, &self.settings.limits, now)?;
+                self.views.write(&entry)?;
+                self.quotas.created(device);
+                Ok(Answer::Receipt(wire::Receipt { seq: kring_protocol::ids::Seq(0), at: now }))
+            }
+        }
+    }
+
+    fn submit(&mut self, access: ProvenAccess, request: &wire::Submit, now: Timestamp) -> Result<Answer, Stop> {
+        self.views.head(access.group)?.ok_or(Refusal::Forbidden)?.admit(access)?;
+        let formed = group::form(access, &request.message, self.settings.max_message)?;
+        let earlier = self.views.earlier(access, request.operation)?;
+        let head = self.views.head(access.group)?.ok_or(Refusal::Forbidden)?;
+        let verdict = head.submit(access, request, &formed, earlier, now)?;
+        self.append(verdict)
+    }
+
+    fn commit(&mut self, access: ProvenAccess, request: &wire::SubmitCommit, now: Timestamp) -> Result<Answer, Stop> {
+        self.views.head(access.group)?.ok_or(Refusal::Forbidden)?.admit(access)?;
+        let formed = group::form(access, &request.message, self.settings.max_message)?;
+        let refused = self.recipients(request, now)?;
+        let earlier = self.views.earlier(access, request.operation)?;
+        let head = self.views.head(access.group)?.ok_or(Refusal::Forbidden)?;
+        let verdict = head.commit(access, request, &formed, earlier, refused, now)?;
+        self.append(verdict)
+    }
+
+    /// Recipients of a bundle that stand in its way.
+    fn recipients(&mut self, request: &wire::SubmitCommit, now: Timestamp) -> Result<Vec<RefusedRecipient>, Stop> {
+        let mut refused = Vec::new();
+        for (index, welcome) in request.welcomes.iter().enumerate() {
+            let most = kring_protocol::limits::MAX_NOTE;
+            if welcome.sealed.len() > most {
+                return Err(Refusal::TooLarge { limit: most as u64 }.into());
+            }
+            // One claim is one place.
+            let repeated = request.welcomes[..index].iter().any(|earlier| earlier.claim == welcome.claim);
+            let placed = match self.views.device(welcome.device)? {
+                Some(device) if !repeated => device.place(welcome.claim, now),
+                _ => Err(RefusedRecipient::NO_CLAIM),
+            };
+            if let Err(reason) = placed {
+                refused.push(RefusedRecipient { claim: welcome.claim, device: welcome.device, reason });
+            }
+        }
+        Ok(refused)
+    }
+
+    fn append(&mut self, verdict: Verdict) -> Result<Answer, Stop> {
+        let entry = match verdict {
+            Verdict::Again(receipt) => return Ok(Answer::Receipt(receipt)),
+            Verdict::Write(entry) => entry,
+        };
+        self.views.write(&entry)?;
+        let Entry::Appended(appended) = entry else { unreachable!("submissions append") };
+        let receipt = wire::Receipt { seq: appended.seq, at: appended.at };
+        for welcome in appended.commit.iter().flat_map(|part| &part.welcomes) {
+            self.tell_inbox(welcome.device)?;
+        }
+        self.fresh.push(Fresh {
+            group: appended.group,
+            seq: appended.seq,
+            record: appended.record.0,
+            is_commit: appended.commit.is_some(),
+        });
+        Ok(Answer::Receipt(receipt))
+    }
+
+    fn tell_inbox(&mut self, device: DeviceId) -> Result<(), Stop> {
+        if let Some(known) = self.views.device(device)? {
+            let waiting = Push::InboxWaiting(wire::InboxWaiting { through: known.newest() });
+            self.notices.push((device, waiting));
+        }
+        Ok(())
+    }
+
+    fn move_cursors(&mut self, request: &wire::MoveCursors, now: Timestamp) -> Result<Answer, Stop> {
+        if request.moves.len() > MAX_CURSOR_MOVES {
+            return Err(Refusal::TooMany { limit: MAX_CURSOR_MOVES as u64 }.into());
+        }
+        for change in &request.moves {
+            if !self.views.head(change.group)?.is_some_and(|head| head.has_cursor(change.cursor)) {
+                return Err(Refusal::UnknownCursor.into());
+            }
+        }
+        for change in &request.moves {
+            if let Some(head) = self.views.head(change.group)? {
+                head.move_cursor(change, now);
+                self.views.touched(change.group);
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    fn publish(&mut self, requester: &Requester, request: &wire::PublishKeyPackages) -> Result<Answer, Stop> {
+        let unknown = Device::default();
+        let known = self.views.device(requester.device)?.map_or(&unknown, |device| &*device);
+        let entry = device::publish(known, requester.device, &requester.professional, request)?;
+        if let Some(professional) = self.views.professional_page(&requester.professional)? {
+            professional.admit(requester.device)?;
+        }
+        self.views.write(&entry)?;
+        let count = self.views.device(requester.device)?.map_or(unknown.count(), |device| device.count());
+        Ok(Answer::KeyPackageCount(count))
+    }
+
+    fn claim(&mut self, claimer: DeviceId, request: &wire::ClaimKeyPackages, now: Timestamp) -> Result<Answer, Stop> {
+        let mut devices = self.views.professional(&request.professional)?;
+        if let Some(only) = request.device {
+            // A revoked device is no longer listed, and is still to be told apart from one that never was.
+            let revoked = self
+                .views
+                .device(only)?
+                .is_some_and(|device| device.is_revoked() && device.professional() == Some(&request.professional));
+            devices.retain(|device| *device == only);
+            devices.extend((revoked && devices.is_empty()).then_some(only));
+        }
+        if devices.is_empty() {
+            return Err(Refusal::UnknownProfessional.into());
+        }
+        self.quotas.may_claim(claimer, &request.professional, &self.settings.limits, now)?;
+        let until = now.plus(CLAIM_LIFETIME);
+        let mut answer = wire::Claimed { devices: Vec::new(), refused: Vec::new() };
+        let mut claims = Vec::new();
+        for device in devices {
+            let offer = self.views.device(device)?.map_or(Err(RefusedRecipient::NO_CLAIM), |known| known.offer(now));
+            let offer = match offer {
+                Ok(offer) => offer,
+                Err(reason) => {
+                    answer.refused.push(RefusedRecipient { claim: ClaimId([0; 16]), device, reason });
+                    continue;
+                }
+            };
+            let Some(Entry::Published(published)) = self.views.entry(offer.position)? else {
+                return Err(StoreError::Corrupt.into());
+            };
+            let candidates = if offer.last_resort { &[][..] } else { &published.single_use };
+            let found = candidates.iter().chain(&published.last_resort).find(|it| group::hash_of(it) == offer.hash);
+            let key_package = found.ok_or(StoreError::Corrupt)?.clone();
+            let mut claim = ClaimId([0; 16]);
+            (self.randomness)(&mut claim.0);
+            claims.push(ClaimPart { device, claim, spent: (!offer.last_resort).then_some(offer.hash) });
+            answer.devices.push(wire::ClaimedDevice { device, claim, key_package, until });
+        }
+        if claims.is_empty() {
+            return Ok(Answer::Claimed(answer));
+        }
+        let spent = claims.iter().filter(|part| part.spent.is_some()).count();
+        self.quotas.claimed(claimer, &request.professional, u32::try_from(spent).unwrap_or(u32::MAX));
+        let devices: Vec<DeviceId> = claims.iter().map(|part| part.device).collect();
+        self.views.write(&Entry::Claimed(Claimed { at: now, until, claims }))?;
+        for device in devices {
+            let count = self.views.device(device)?.map(|known| known.count());
+            if let Some(count) = count.filter(|count| count.single_use < LOW_KEY_PACKAGES as u64) {
+                self.notices.push((device, Push::KeyPackagesLow(count)));
+            }
+        }
+        Ok(Answer::Claimed(answer))
+    }
+
+    fn send_note(&mut self, sender: DeviceId, request: &wire::SendNote, now: Timestamp) -> Result<Answer, Stop> {
+        let unknown = Device::default();
+        let entry = self.views.device(request.device)?.map_or(&unknown, |device| &*device).note(request, now)?;
+        let Some(entry) = entry else { return Ok(Answer::Done) };
+        self.quotas.may_send(sender, &self.settings.limits, now)?;
+        self.views.write(&entry)?;
+        self.quotas.sent(sender);
+        self.tell_inbox(request.device)?;
+        Ok(Answer::Done)
     }
 }

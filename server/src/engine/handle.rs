@@ -177,6 +177,11 @@ impl Engine {
         self.done(Command::RevokeDevice(device)).await
     }
 
+    /// Begins a pass of retention now, instead of within the hour.
+    pub async fn sweep(&self) -> Result<(), Refusal> {
+        self.done(Command::Sweep).await
+    }
+
     /// Accepts nothing new from now on, and returns when everything is checkpointed. The thread then ends.
     pub async fn drain(&self) -> Result<(), Refusal> {
         self.done(Command::Drain).await

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::command::Command;
 use super::core::Core;
 use super::handle::{Engine, Letter};
+use crate::rules::limits::Limits;
 use crate::store::{Store, StoreError};
 
 /// The relay's clock, given so that tests can set it.
@@ -32,6 +33,8 @@ const MOST_AT_ONCE: usize = 1_024;
 pub struct Settings {
     /// Most bytes of one message.
     pub max_message: usize,
+    /// How much one device may do in a day.
+    pub limits: Limits,
     /// Bytes of views that are kept in memory beyond those that wait for their checkpoint.
     pub views: usize,
 }
@@ -39,7 +42,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         // 64 MiB of views are some 50,000 cases in use.
-        Self { max_message: kring_protocol::limits::MAX_MESSAGE, views: 64 << 20 }
+        Self { max_message: kring_protocol::limits::MAX_MESSAGE, limits: Limits::default(), views: 64 << 20 }
     }
 }
 

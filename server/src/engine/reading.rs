@@ -1,0 +1,154 @@
+//! Reads logs and inboxes from views and journal, one bounded stretch at a time.
+
+use kring_protocol::frame;
+use kring_protocol::ids::{DeviceId, InboxSeq, Seq};
+use kring_protocol::message as wire;
+use kring_protocol::refusal::Refusal;
+
+use super::access::ProvenAccess;
+use super::answer::{Backlog, InboxPart, Stretch};
+use super::core::Stop;
+use super::views::Views;
+use crate::rules::Entry;
+use crate::rules::block::{block_of, first_of};
+use crate::rules::group::{Earlier, hash_of};
+use crate::store::StoreError;
+
+/// Most records in one stretch, so that one reader of small records does not hold up everybody.
+const MOST_RECORDS: usize = 1_024;
+
+impl Views {
+    /// A submission that was accepted before under this operation id.
+    pub(super) fn earlier(
+        &mut self,
+        access: ProvenAccess,
+        operation: kring_protocol::ids::OperationId,
+    ) -> Result<Option<Earlier>, StoreError> {
+        let Some(seq) = self.operation(access.group, operation)? else { return Ok(None) };
+        let Some(record) = self.record(access.group, seq)? else { return Ok(None) };
+        let record: wire::Record = frame::decode(&record).map_err(|_| StoreError::Corrupt)?;
+        Ok(Some(Earlier { receipt: wire::Receipt { seq, at: record.at }, hash: hash_of(&record.message) }))
+    }
+
+    /// The bytes of a record, unless it is gone.
+    fn record(&mut self, group: kring_protocol::ids::GroupId, seq: Seq) -> Result<Option<bytes::Bytes>, StoreError> {
+        let slot = self.block(group, block_of(seq))?.and_then(|block| block.slot(seq)).copied();
+        let Some(slot) = slot else { return Ok(None) };
+        match self.entry(slot.position())? {
+            Some(Entry::Appended(entry)) if entry.seq == seq => Ok(Some(entry.record.0)),
+            _ => Err(StoreError::Corrupt),
+        }
+    }
+
+    /// Records after `after` that the proof opens, and the record at which the proof's epoch ended.
+    pub(super) fn stretch(
+        &mut self,
+        access: ProvenAccess,
+        after: Option<Seq>,
+        limit: u64,
+    ) -> Result<(Stretch, Option<Seq>), Stop> {
+        let head = self.head(access.group)?.ok_or(Refusal::Forbidden)?;
+        let epoch = *head.admit(access)?;
+        let (newest, current, first_block) =
+            (epoch.ended().unwrap_or(head.newest()), head.current(), head.first_block());
+        let start = after.unwrap_or(Seq(epoch.opened().0.saturating_sub(1))).min(newest);
+        let mut reader = Reader { backlog: Vec::new(), through: start, missing: None };
+        let kept = Seq(first_of(first_block).0 - 1).min(newest);
+        if start < kept {
+            let commits = head.dropped_commits(start, kept);
+            reader.miss(Seq(start.0 + 1), kept, commits, kept.0 - start.0);
+        }
+        let mut bytes = 0;
+        while reader.through < newest && reader.backlog.len() < MOST_RECORDS {
+            let seq = reader.through.next();
+            match self.record(access.group, seq)? {
+                None => reader.miss(seq, seq, 0, 1),
+                Some(record) => {
+                    bytes += record.len() as u64;
+                    if bytes > limit && reader.has_record() {
+                        break;
+                    }
+                    reader.take(seq, record);
+                }
+            }
+        }
+        let through = reader.through;
+        let backlog = reader.finish();
+        let backlog = self.with_lost_commits(access, backlog)?;
+        Ok((Stretch { backlog, through, head: newest, epoch: current }, epoch.ended()))
+    }
+
+    /// Commits that have gone from blocks that are still there are known to the head alone.
+    fn with_lost_commits(&mut self, access: ProvenAccess, backlog: Vec<Backlog>) -> Result<Vec<Backlog>, Stop> {
+        let Some(head) = self.head(access.group)? else { return Ok(backlog) };
+        let counted = backlog.into_iter().map(|part| match part {
+            Backlog::Gap(gap) => {
+                let commits = head.dropped_commits(Seq(gap.from.0.saturating_sub(1)), gap.to);
+                Backlog::Gap(wire::Gap { commits, ..gap })
+            }
+            record @ Backlog::Record(_) => record,
+        });
+        Ok(counted.collect())
+    }
+
+    /// Notes after `after`, of at most `limit` bytes, at least one if there is one.
+    pub(super) fn inbox(&mut self, device: DeviceId, after: InboxSeq, limit: u64) -> Result<InboxPart, Stop> {
+        let (notes, newest) = match self.device(device)? {
+            Some(device) => (device.notes(after).copied().collect(), device.newest()),
+            None => (Vec::new(), InboxSeq(0)),
+        };
+        let newest = wire::InboxEnd { through: newest };
+        let mut part = InboxPart { notes: Vec::new(), newest, more: false };
+        let mut bytes = 0;
+        for note in notes {
+            let sealed = match (self.entry(note.position)?, note.welcome) {
+                (Some(Entry::Noted(entry)), None) => entry.sealed,
+                (Some(Entry::Appended(entry)), Some(index)) => {
+                    let welcomes = entry.commit.map(|part| part.welcomes).unwrap_or_default();
+                    let index = usize::try_from(index).unwrap_or(usize::MAX);
+                    welcomes.into_iter().nth(index).ok_or(StoreError::Corrupt)?.sealed
+                }
+                _ => return Err(StoreError::Corrupt.into()),
+            };
+            bytes += sealed.len() as u64;
+            if bytes > limit && !part.notes.is_empty() {
+                part.more = true;
+                break;
+            }
+            part.notes.push(wire::Note { seq: note.seq, day: note.day, sealed });
+        }
+        Ok(part)
+    }
+}
+
+/// Puts records and gaps in order; neighbouring missing records become one gap.
+struct Reader {
+    backlog: Vec<Backlog>,
+    through: Seq,
+    missing: Option<wire::Gap>,
+}
+
+impl Reader {
+    fn miss(&mut self, from: Seq, to: Seq, commits: u64, records: u64) {
+        let gap = self.missing.get_or_insert(wire::Gap { from, to, commits: 0, records: 0 });
+        gap.to = to;
+        gap.commits += commits;
+        gap.records += records;
+        self.through = to;
+    }
+
+    fn take(&mut self, seq: Seq, record: bytes::Bytes) {
+        self.backlog.extend(self.missing.take().map(Backlog::Gap));
+        self.backlog.push(Backlog::Record(record));
+        self.through = seq;
+    }
+
+    fn has_record(&self) -> bool {
+        self.backlog.iter().any(|part| matches!(part, Backlog::Record(_)))
+    }
+
+    fn finish(mut self) -> Vec<Backlog> {
+        self.backlog.extend(self.missing.take().map(Backlog::Gap));
+        self.backlog
+    }
+}

@@ -1,0 +1,4 @@
+//! The core as its users see it: commands in, answers and pushes out.
+
+mod log;
+mod world;

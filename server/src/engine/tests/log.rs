@@ -1,0 +1,241 @@
+use kring_protocol::ids::*;
+use kring_protocol::message as wire;
+use kring_protocol::payload::Payload;
+use kring_protocol::refusal::Refusal;
+
+use super::world::*;
+use crate::engine::{Command, Next, ProvenAccess};
+use crate::rules::limits::{COMMIT_BURST, COMMIT_INTERVAL};
+
+#[test]
+fn of_two_commits_in_one_epoch_the_first_wins() {
+    let mut world = World::with_group();
+    let both = vec![commitment(GROUP, 0, 1, Vec::new()), commitment(GROUP, 0, 2, Vec::new())];
+    let now = world.now;
+    let mut answers = world.core.handle(both, now);
+    assert_eq!(receipt(answers.remove(0)).map(|receipt| receipt.seq), Ok(Seq(1)));
+    let stale = Refusal::StaleEpoch { epoch: Epoch(1), winner: Seq(1) };
+    assert_eq!(receipt(answers.remove(0)), Err(stale.clone()));
+    assert_eq!(world.submit(0, 3, "late"), Err(stale));
+    assert_eq!(world.submit(1, 4, "in time").map(|receipt| receipt.seq), Ok(Seq(2)));
+    assert_eq!(shape(&world.read(1, Some(0)).unwrap()), ["1", "2"]);
+}
+
+#[test]
+fn an_operation_sent_again_has_one_record_and_one_receipt_even_after_its_epoch() {
+    let mut world = World::with_group();
+    let first = world.submit(0, 1, "text").unwrap();
+    world.now = world.now.plus(5);
+    assert_eq!(world.submit(0, 1, "text"), Ok(first.clone()));
+    assert_eq!(world.submit(0, 1, "other"), Err(Refusal::OperationReused));
+    let commit = world.commit(0, 2).unwrap();
+    world.restart();
+    assert_eq!(world.submit(0, 1, "text"), Ok(first));
+    assert_eq!(world.commit(0, 2), Ok(commit));
+    assert_eq!(world.read(1, None).unwrap().head, Seq(2));
+    // A refused operation leaves nothing: its id is free.
+    assert!(world.submit(0, 3, "late").is_err());
+    assert!(world.submit(1, 3, "another text").is_ok());
+}
+
+#[test]
+fn a_group_is_created_once_and_creating_it_again_by_the_same_operation_is_one() {
+    let mut world = World::with_group();
+    let first = world.create(GROUP, 0);
+    world.now = world.now.plus(5);
+    assert_eq!(world.create(GROUP, 0), first);
+    assert_eq!(world.create(GROUP, 1), Err(Refusal::GroupExists));
+}
+
+#[test]
+fn without_the_epochs_key_everything_is_forbidden_as_if_the_group_were_unknown() {
+    let mut world = World::with_group();
+    world.commit(0, 1).unwrap();
+    let unknown = GroupId([2; 16]);
+    let wrong = ProvenAccess { key: key(7), ..access(GROUP, 1) };
+    for access in [wrong, access(GROUP, 2), access(unknown, 0)] {
+        let (group, epoch) = (access.group, access.epoch);
+        let text = message(group, epoch.0, APPLICATION, b"x");
+        let bare = wire::Access { group, epoch, proof: None };
+        let submit = wire::Submit { access: bare.clone(), operation: operation(9), message: text };
+        let find = wire::FindReceipt { access: bare.clone(), operation: operation(1), hash: MessageHash([0; 32]) };
+        let cursor = wire::RegisterCursor { access: bare, cursor: CursorId([1; 16]), seq: Seq(0) };
+        for command in [
+            Command::Submit { access, request: submit },
+            Command::FindReceipt { access, request: find },
+            Command::Read { access, after: None, limit: 1 },
+            Command::RegisterCursor { access, request: cursor },
+            Command::EraseGroup(access),
+        ] {
+            assert_eq!(world.ask(command.clone()).err(), Some(Refusal::Forbidden), "{command:?}");
+        }
+    }
+}
+
+#[test]
+fn a_log_takes_private_messages_of_its_group_epoch_and_kind_alone() {
+    let mut world = World::with_group();
+    world.commit(0, 1).unwrap();
+    let mut public = message(GROUP, 1, APPLICATION, b"x").to_vec();
+    public[3] = 1;
+    let mut trailing = message(GROUP, 1, APPLICATION, b"x").to_vec();
+    trailing.push(0);
+    for refused in [
+        Payload::from(public),
+        trailing.into(),
+        b"random bytes".to_vec().into(),
+        Vec::new().into(),
+        message(GroupId([2; 16]), 1, APPLICATION, b"x"),
+        message(GROUP, 0, APPLICATION, b"x"),
+        message(GROUP, 2, APPLICATION, b"x"),
+        message(GROUP, 1, COMMIT, b"x"),
+    ] {
+        let request = wire::Submit { access: bare(GROUP, 1), operation: operation(5), message: refused };
+        let answer = receipt(world.ask(Command::Submit { access: access(GROUP, 1), request }));
+        assert_eq!(answer, Err(Refusal::NotPrivateMessage));
+    }
+    assert_eq!(world.read(1, None).unwrap().head, Seq(1));
+    let long = "x".repeat(1 << 20);
+    assert_eq!(world.submit(1, 6, &long), Err(Refusal::TooLarge { limit: 1 << 20 }));
+}
+
+#[test]
+fn an_old_proof_reads_up_to_the_commit_that_ends_its_epoch_and_a_joiner_from_its_commit() {
+    let mut world = World::with_group();
+    world.submit(0, 1, "one").unwrap();
+    world.commit(0, 2).unwrap();
+    world.submit(1, 3, "three").unwrap();
+    let old = world.read(0, None).unwrap();
+    assert_eq!((shape(&old), old.head, old.epoch), (vec!["1".into(), "2".into()], Seq(2), Epoch(1)));
+    assert_eq!(shape(&world.read(1, None).unwrap()), ["2", "3"]);
+    assert_eq!(shape(&world.read(1, Some(3)).unwrap()), [""; 0]);
+    assert_eq!(world.read(1, Some(99)).unwrap().through, Seq(3));
+}
+
+#[test]
+fn a_subscription_pauses_at_the_commit_and_goes_on_without_gap_or_repetition() {
+    let mut world = World::with_group();
+    let inbound = world.connect(1, 1);
+    world.submit(0, 1, "before").unwrap();
+    let followed = world.follow(1, 0, None).unwrap();
+    assert_eq!((shape(&followed.stretch), followed.next), (vec!["1".into()], Next::Live));
+    let now = world.now;
+    let batch =
+        vec![submission(GROUP, 0, 2, "live"), commitment(GROUP, 0, 3, Vec::new()), submission(GROUP, 1, 4, "after")];
+    assert!(world.core.handle(batch, now).iter().all(Result::is_ok));
+    assert_eq!(inbound.take(), ["2", "3", "SubscriptionPaused"]);
+    assert_eq!(world.follow(1, 0, Some(3)).unwrap().next, Next::Paused(Seq(3)));
+    let followed = world.follow(1, 1, Some(3)).unwrap();
+    assert_eq!((shape(&followed.stretch), followed.next), (vec!["4".into()], Next::Live));
+    world.submit(1, 5, "live again").unwrap();
+    assert_eq!(inbound.take(), ["5"]);
+    world.ask(Command::Unfollow { connection: requester(1, 1).connection, subscription: Subscription(5) }).unwrap();
+    world.submit(1, 6, "unheard").unwrap();
+    assert_eq!(inbound.take(), [""; 0]);
+}
+
+#[test]
+fn a_follow_between_two_submissions_of_one_batch_gets_each_record_once() {
+    let mut world = World::with_group();
+    let inbound = world.connect(1, 1);
+    let follow = Command::Follow {
+        access: access(GROUP, 0),
+        connection: requester(1, 1).connection,
+        subscription: Subscription(5),
+        after: None,
+        limit: 1 << 20,
+    };
+    let now = world.now;
+    let batch = vec![submission(GROUP, 0, 1, "a"), follow, submission(GROUP, 0, 2, "b")];
+    let answers = world.core.handle(batch, now);
+    let Ok(crate::engine::Answer::Followed(followed)) = &answers[1] else { panic!("followed") };
+    assert_eq!((shape(&followed.stretch), inbound.take()), (vec!["1".to_owned()], vec!["2".to_owned()]));
+}
+
+#[test]
+fn a_slow_reader_is_lagged_and_catches_up_from_the_backlog() {
+    let mut world = World::with_group();
+    let inbound = world.connect(1, 1);
+    *inbound.room.lock().unwrap() = Some(2);
+    world.follow(1, 0, None).unwrap();
+    for number in 1..=4 {
+        world.submit(0, number, "text").unwrap();
+    }
+    assert_eq!(inbound.take(), ["1", "2", "Lagged"]);
+    assert_eq!(shape(&world.follow(1, 0, Some(2)).unwrap().stretch), ["3", "4"]);
+    world.submit(0, 5, "text").unwrap();
+    assert_eq!(inbound.take(), ["5"]);
+}
+
+#[test]
+fn a_long_backlog_comes_in_stretches_and_is_live_only_after_the_last() {
+    let mut world = World::with_group();
+    let inbound = world.connect(1, 1);
+    for number in 1..=300 {
+        world.submit(0, number, "text").unwrap();
+    }
+    world.tick();
+    world.restart();
+    let inbound_again = world.connect(1, 1);
+    let (mut after, mut seen, mut stretches) = (Seq(0), Vec::new(), 0);
+    loop {
+        let command = Command::Follow {
+            access: access(GROUP, 0),
+            connection: requester(1, 1).connection,
+            subscription: Subscription(1),
+            after: Some(after),
+            limit: 4_000,
+        };
+        let Ok(crate::engine::Answer::Followed(followed)) = world.ask(command) else { panic!("followed") };
+        seen.extend(shape(&followed.stretch));
+        after = followed.stretch.through;
+        stretches += 1;
+        if followed.next == Next::Live {
+            break;
+        }
+        assert_eq!(followed.next, Next::More);
+    }
+    assert_eq!(seen, (1..=300).map(|seq| seq.to_string()).collect::<Vec<_>>());
+    assert!(stretches > 3, "{stretches}");
+    assert_eq!((inbound.take().len(), inbound_again.take().len()), (0, 0));
+}
+
+#[test]
+fn commits_are_limited_so_that_they_cannot_starve_messages() {
+    let mut world = World::with_group();
+    for epoch in 0..COMMIT_BURST {
+        world.commit(epoch, epoch).unwrap();
+    }
+    let refused = world.commit(COMMIT_BURST, 900);
+    assert_eq!(refused, Err(Refusal::RateLimited { after_ms: COMMIT_INTERVAL }));
+    assert!(world.submit(COMMIT_BURST, 901, "an alert").is_ok());
+    world.now = world.now.plus(COMMIT_INTERVAL);
+    assert!(world.commit(COMMIT_BURST, 902).is_ok());
+}
+
+#[test]
+fn a_device_opens_so_many_groups_a_day() {
+    let mut world = World::new();
+    let group = |number: u64| GroupId(operation(number).0);
+    for number in 0..200 {
+        world.create(group(number), number).unwrap();
+    }
+    assert!(matches!(world.create(group(200), 200), Err(Refusal::RateLimited { .. })));
+    world.now = world.now.plus(Timestamp::DAY);
+    assert!(world.create(group(200), 200).is_ok());
+}
+
+#[test]
+fn receipts_are_found_by_operation_and_hash() {
+    let mut world = World::with_group();
+    let given = world.submit(0, 1, "text").unwrap();
+    let hash = crate::rules::group::hash_of(&message(GROUP, 0, APPLICATION, b"text"));
+    let mut find = |number, hash| {
+        let request = wire::FindReceipt { access: bare(GROUP, 0), operation: operation(number), hash };
+        receipt(world.ask(Command::FindReceipt { access: access(GROUP, 0), request }))
+    };
+    assert_eq!(find(1, hash), Ok(given));
+    assert_eq!(find(1, MessageHash([0; 32])), Err(Refusal::OperationReused));
+    assert_eq!(find(2, hash), Err(Refusal::NoReceipt));
+    assert_eq!(find(1_000_000, MessageHash([0; 32])).map(|receipt| receipt.seq), Ok(Seq(0)));
+}

@@ -1,0 +1,482 @@
+//! A group's log: who may append and read, in which order, in which epoch.
+//!
+//! Decides: the first Commit of an epoch wins and ends it (RFC 9750 §5.2.1); an operation id stands for one message.
+//! Refused: a proof whose key is not the one of its epoch; anything but a PrivateMessage of this group, epoch and kind
+//! (RFC 9420 §6.3); an ended epoch; an operation id with other contents; a log, or Commits, at their bound.
+//!
+//! The order of the checks is part of the contract: access, form, operation id, epoch, bounds. So a submission sent
+//! again after its epoch has ended finds its receipt, and a refusal stores nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use kring_protocol::frame;
+use kring_protocol::ids::{AccessKey, CursorId, Epoch, MessageHash, OperationId, Seq, Timestamp};
+use kring_protocol::limits::MAX_WELCOMES;
+use kring_protocol::message as wire;
+use kring_protocol::mls::{self, ContentType};
+use kring_protocol::payload::Payload;
+use kring_protocol::refusal::{Refusal, RefusedRecipient};
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Appended, CommitPart, Created, CursorRegistered, Entry, Erasing, Expired, WelcomePart};
+use super::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_CURSORS, MAX_DROPPED_COMMITS, MAX_EPOCHS, MAX_LOG};
+use super::retention::{CURSOR_LIFETIME, KEY_RETENTION};
+use crate::engine::ProvenAccess;
+use crate::store::Position;
+
+/// The head of a log: everything about a group but its records and where they stand.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    #[serde(rename = "p")]
+    pub(crate) through: Position,
+    #[serde(rename = "o")]
+    creation: (OperationId, Timestamp, AccessKey),
+    #[serde(rename = "e")]
+    epochs: VecDeque<EpochKey>,
+    #[serde(rename = "h")]
+    head: Seq,
+    #[serde(rename = "f")]
+    is_final: bool,
+    #[serde(rename = "u")]
+    cursors: BTreeMap<CursorId, Cursor>,
+    #[serde(rename = "n")]
+    live: u64,
+    #[serde(rename = "b")]
+    first_block: u64,
+    #[serde(rename = "d")]
+    dropped_commits: VecDeque<Seq>,
+    #[serde(rename = "c")]
+    commits_booked: Timestamp,
+    #[serde(rename = "s")]
+    state: State,
+}
+
+/// An epoch, from the Commit that opened it to the one that ended it.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochKey {
+    #[serde(rename = "e")]
+    epoch: Epoch,
+    #[serde(rename = "k")]
+    key: AccessKey,
+    #[serde(rename = "o")]
+    opened: Seq,
+    #[serde(rename = "x")]
+    ended: Option<(Seq, Timestamp)>,
+}
+
+impl EpochKey {
+    /// The Commit that opened it; 0 for the first.
+    pub fn opened(&self) -> Seq {
+        self.opened
+    }
+
+    /// The Commit that ended it.
+    pub fn ended(&self) -> Option<Seq> {
+        self.ended.map(|(seq, _)| seq)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursor(Seq, Timestamp);
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    #[serde(rename = "o")]
+    Open,
+    #[serde(rename = "e")]
+    Erasing(Timestamp),
+    #[serde(rename = "z")]
+    Erased,
+}
+
+/// A submission that was accepted before, under the operation id of the present one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// Its receipt.
+    pub receipt: wire::Receipt,
+    /// Hash of its message.
+    pub hash: MessageHash,
+}
+
+/// What is to be done with an accepted request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was accepted before.
+    Again(wire::Receipt),
+    /// This is to be written.
+    Write(Entry),
+}
+
+/// Opens a log. `existing` is the head under this id, if there ever was one.
+pub fn create(
+    existing: Option<&Head>,
+    access: ProvenAccess,
+    request: &wire::CreateGroup,
+    now: Timestamp,
+) -> Result<Verdict, Refusal> {
+    if access.key != request.access_key {
+        return Err(Refusal::Forbidden);
+    }
+    let Some(head) = existing else {
+        return Ok(Verdict::Write(Entry::Created(Created {
+            group: access.group,
+            epoch: access.epoch,
+            key: access.key,
+            operation: request.operation,
+            at: now,
+            cursor: request.cursor,
+        })));
+    };
+    match head.creation {
+        (operation, at, key) if operation == request.operation && key == access.key && head.state == State::Open => {
+            Ok(Verdict::Again(wire::Receipt { seq: Seq(0), at }))
+        }
+        _ => Err(Refusal::GroupExists),
+    }
+}
+
+/// The message of a submission, checked for its form: a PrivateMessage of the proven group and epoch.
+pub struct Formed<'a> {
+    message: &'a Payload,
+    content: ContentType,
+}
+
+/// Checks a message's size and clear header.
+pub fn form<'a>(access: ProvenAccess, message: &'a Payload, most: usize) -> Result<Formed<'a>, Refusal> {
+    if message.len() > most {
+        return Err(Refusal::TooLarge { limit: most as u64 });
+    }
+    let header = mls::private_message(message).map_err(|_| Refusal::NotPrivateMessage)?;
+    if header.group != access.group || header.epoch != access.epoch {
+        return Err(Refusal::NotPrivateMessage);
+    }
+    Ok(Formed { message, content: header.content })
+}
+
+impl Head {
+    /// The epoch that a proof opens, if its key is the epoch's.
+    pub fn admit(&self, access: ProvenAccess) -> Result<&EpochKey, Refusal> {
+        let known = self.epoch(access.epoch).filter(|known| known.key == access.key);
+        known.filter(|_| self.state != State::Erased).ok_or(Refusal::Forbidden)
+    }
+
+    /// An epoch whose key is kept.
+    pub fn epoch(&self, epoch: Epoch) -> Option<&EpochKey> {
+        let first = self.epochs.front()?.epoch;
+        let index = usize::try_from(epoch.0.checked_sub(first.0)?).ok()?;
+        self.epochs.get(index)
+    }
+
+    /// The key that decides proofs of an epoch.
+    pub fn key(&self, epoch: Epoch) -> Option<AccessKey> {
+        self.epoch(epoch).filter(|_| self.state != State::Erased).map(|known| known.key)
+    }
+
+    /// The epoch that the log is in.
+    pub fn current(&self) -> Epoch {
+        self.epochs.back().map(|known| known.epoch).unwrap_or_default()
+    }
+
+    /// The newest record.
+    pub fn newest(&self) -> Seq {
+        self.head
+    }
+
+    /// The first block that is kept.
+    pub fn first_block(&self) -> u64 {
+        self.first_block
+    }
+
+    /// Commits up to `through` and after `after` that went with whole blocks.
+    pub fn dropped_commits(&self, after: Seq, through: Seq) -> u64 {
+        self.dropped_commits.iter().filter(|seq| **seq > after && **seq <= through).count() as u64
+    }
+
+    /// Appends an application message or a proposal.
+    pub fn submit(
+        &self,
+        access: ProvenAccess,
+        request: &wire::Submit,
+        formed: &Formed<'_>,
+        earlier: Option<Earlier>,
+        now: Timestamp,
+    ) -> Result<Verdict, Refusal> {
+        if formed.content == ContentType::Commit {
+            return Err(Refusal::NotPrivateMessage);
+        }
+        if let Some(receipt) = self.repeated(access, formed, earlier)? {
+            return Ok(Verdict::Again(receipt));
+        }
+        self.append(access, request.operation, formed, None, now)
+    }
+
+    /// Appends a Commit with all that belongs to it. `refused` are its recipients that stand in the way.
+    pub fn commit(
+        &self,
+        access: ProvenAccess,
+        request: &wire::SubmitCommit,
+        formed: &Formed<'_>,
+        earlier: Option<Earlier>,
+        refused: Vec<RefusedRecipient>,
+        now: Timestamp,
+    ) -> Result<Verdict, Refusal> {
+        if formed.content != ContentType::Commit {
+            return Err(Refusal::NotPrivateMessage);
+        }
+        if let Some(receipt) = self.repeated(access, formed, earlier)? {
+            return Ok(Verdict::Again(receipt));
+        }
+        if request.welcomes.len() > MAX_WELCOMES {
+            return Err(Refusal::TooMany { limit: MAX_WELCOMES as u64 });
+        }
+        if self.cursors.len() + request.welcomes.len() > MAX_CURSORS {
+            return Err(Refusal::TooMany { limit: MAX_CURSORS as u64 });
+        }
+        if !refused.is_empty() {
+            return Err(Refusal::Recipients(refused));
+        }
+        let spent = self.commits_booked.since(now);
+        if spent > (COMMIT_BURST - 1) * COMMIT_INTERVAL {
+            return Err(Refusal::RateLimited { after_ms: spent - (COMMIT_BURST - 1) * COMMIT_INTERVAL });
+        }
+        let welcome = |welcome: &wire::SealedWelcome| WelcomePart {
+            device: welcome.device,
+            claim: welcome.claim,
+            cursor: welcome.cursor,
+            sealed: welcome.sealed.clone(),
+        };
+        let part = CommitPart {
+            opens: access.epoch.next(),
+            key: request.next_access_key,
+            closes: request.closes == Some(true),
+            welcomes: request.welcomes.iter().map(welcome).collect(),
+        };
+        self.append(access, request.operation, formed, Some(part), now)
+    }
+
+    /// Access, then the operation id, then the epoch.
+    fn repeated(
+        &self,
+        access: ProvenAccess,
+        formed: &Formed<'_>,
+        earlier: Option<Earlier>,
+    ) -> Result<Option<wire::Receipt>, Refusal> {
+        let epoch = self.admit(access)?;
+        if let Some(earlier) = earlier {
+            let same = earlier.hash == hash_of(formed.message);
+            return if same { Ok(Some(earlier.receipt)) } else { Err(Refusal::OperationReused) };
+        }
+        match epoch.ended {
+            Some((winner, _)) => Err(Refusal::StaleEpoch { epoch: self.current(), winner }),
+            None if self.state != State::Open => Err(Refusal::Forbidden),
+            None => Ok(None),
+        }
+    }
+
+    fn append(
+        &self,
+        access: ProvenAccess,
+        operation: OperationId,
+        formed: &Formed<'_>,
+        commit: Option<CommitPart>,
+        now: Timestamp,
+    ) -> Result<Verdict, Refusal> {
+        if self.live >= MAX_LOG {
+            return Err(Refusal::Full);
+        }
+        let seq = self.head.next();
+        let record = wire::Record {
+            seq,
+            at: now,
+            operation,
+            message: formed.message.clone(),
+            next_access_key: commit.as_ref().map(|part| part.key),
+            closes: commit.as_ref().and_then(|part| part.closes.then_some(true)),
+        };
+        let record = frame::encode_body(&record).into();
+        Ok(Verdict::Write(Entry::Appended(Appended { group: access.group, seq, at: now, operation, record, commit })))
+    }
+
+    /// Whether an operation was accepted.
+    pub fn receipt(
+        &self,
+        access: ProvenAccess,
+        request: &wire::FindReceipt,
+        earlier: Option<Earlier>,
+    ) -> Result<wire::Receipt, Refusal> {
+        self.admit(access)?;
+        let (created_by, at, _) = self.creation;
+        match earlier {
+            Some(earlier) if earlier.hash == request.hash => Ok(earlier.receipt),
+            Some(_) => Err(Refusal::OperationReused),
+            None if created_by == request.operation => Ok(wire::Receipt { seq: Seq(0), at }),
+            None => Err(Refusal::NoReceipt),
+        }
+    }
+
+    /// Registers a cursor; one that is there already stays as it is.
+    pub fn register(
+        &self,
+        access: ProvenAccess,
+        request: &wire::RegisterCursor,
+        now: Timestamp,
+    ) -> Result<Option<Entry>, Refusal> {
+        self.admit(access)?;
+        if self.cursors.contains_key(&request.cursor) {
+            return Ok(None);
+        }
+        let live = self.cursors.values().filter(|cursor| now.since(cursor.1) < CURSOR_LIFETIME).count();
+        if live >= MAX_CURSORS {
+            return Err(Refusal::TooMany { limit: MAX_CURSORS as u64 });
+        }
+        let seq = request.seq.min(self.head);
+        Ok(Some(Entry::CursorRegistered(CursorRegistered {
+            group: access.group,
+            cursor: request.cursor,
+            seq,
+            at: now,
+        })))
+    }
+
+    /// Whether the log has this cursor.
+    pub fn has_cursor(&self, cursor: CursorId) -> bool {
+        self.state != State::Erased && self.cursors.contains_key(&cursor)
+    }
+
+    /// Moves a cursor forward, or removes it. Not journaled: a move that is lost only delivers again.
+    pub fn move_cursor(&mut self, request: &wire::CursorMove, now: Timestamp) {
+        match request.seq {
+            None => {
+                self.cursors.remove(&request.cursor);
+            }
+            Some(seq) => {
+                let newest = self.head;
+                if let Some(cursor) = self.cursors.get_mut(&request.cursor) {
+                    *cursor = Cursor(cursor.0.max(seq.min(newest)), now);
+                }
+            }
+        }
+    }
+
+    /// The record that every live cursor has passed: the newest one if there is no live cursor.
+    pub fn passed_by_all(&self, now: Timestamp) -> Seq {
+        let live = self.cursors.values().filter(|cursor| now.since(cursor.1) < CURSOR_LIFETIME);
+        live.map(|cursor| cursor.0).min().unwrap_or(self.head)
+    }
+
+    /// Asks for the erasure of a closed group.
+    pub fn erase(&self, access: ProvenAccess, now: Timestamp) -> Result<Option<Entry>, Refusal> {
+        let epoch = self.admit(access)?;
+        match self.state {
+            _ if !self.is_final || epoch.ended.is_some() => Err(Refusal::NotFinal),
+            State::Open => Ok(Some(Entry::Erasing(Erasing { group: access.group, at: now }))),
+            State::Erasing(_) | State::Erased => Ok(None),
+        }
+    }
+
+    /// When its erasure was asked for, if it waits for it.
+    pub fn erasing_since(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Erasing(since) => Some(since),
+            State::Open | State::Erased => None,
+        }
+    }
+
+    /// Whether nothing but the id's hash is left.
+    pub fn is_erased(&self) -> bool {
+        self.state == State::Erased
+    }
+
+    pub(crate) fn from_created(position: Position, entry: &Created) -> Self {
+        let first = EpochKey { epoch: entry.epoch, key: entry.key, opened: Seq(0), ended: None };
+        let cursor = entry.cursor.map(|cursor| (cursor, Cursor(Seq(0), entry.at)));
+        Self {
+            through: position,
+            creation: (entry.operation, entry.at, entry.key),
+            epochs: [first].into(),
+            head: Seq(0),
+            is_final: false,
+            cursors: cursor.into_iter().collect(),
+            live: 0,
+            first_block: 0,
+            dropped_commits: VecDeque::new(),
+            commits_booked: Timestamp(0),
+            state: State::Open,
+        }
+    }
+
+    pub(crate) fn apply_appended(&mut self, entry: &Appended) {
+        self.head = entry.seq;
+        self.live += 1;
+        let Some(part) = &entry.commit else { return };
+        if let Some(current) = self.epochs.back_mut() {
+            current.ended = Some((entry.seq, entry.at));
+        }
+        self.epochs.push_back(EpochKey { epoch: part.opens, key: part.key, opened: entry.seq, ended: None });
+        if self.epochs.len() > MAX_EPOCHS {
+            self.epochs.pop_front();
+        }
+        self.is_final = part.closes;
+        self.commits_booked = self.commits_booked.max(entry.at).plus(COMMIT_INTERVAL);
+        for welcome in &part.welcomes {
+            // The joiner begins with the Commit itself.
+            let before = Seq(entry.seq.0.saturating_sub(1));
+            self.cursors.entry(welcome.cursor).or_insert(Cursor(before, entry.at));
+        }
+    }
+
+    pub(crate) fn apply_cursor(&mut self, entry: &CursorRegistered) {
+        if self.cursors.len() >= MAX_CURSORS {
+            self.cursors.retain(|_, cursor| entry.at.since(cursor.1) < CURSOR_LIFETIME);
+        }
+        self.cursors.entry(entry.cursor).or_insert(Cursor(entry.seq, entry.at));
+    }
+
+    pub(crate) fn apply_expired(&mut self, entry: &Expired) {
+        self.live = self.live.saturating_sub(entry.seqs.len() as u64);
+        self.first_block = self.first_block.max(entry.first_block);
+        for seq in &entry.commits {
+            self.dropped_commits.push_back(*seq);
+            if self.dropped_commits.len() > MAX_DROPPED_COMMITS {
+                self.dropped_commits.pop_front();
+            }
+        }
+        let old = |known: &EpochKey| known.ended.is_some_and(|(_, at)| entry.at.since(at) >= KEY_RETENTION);
+        while self.epochs.front().is_some_and(old) {
+            self.epochs.pop_front();
+        }
+        self.cursors.retain(|_, cursor| entry.at.since(cursor.1) < CURSOR_LIFETIME);
+    }
+
+    pub(crate) fn apply_erasing(&mut self, entry: &Erasing) {
+        self.state = State::Erasing(entry.at);
+    }
+
+    /// Leaves nothing but the fact that the id was used.
+    pub(crate) fn apply_erased(&mut self) {
+        *self = Self {
+            through: self.through,
+            creation: (OperationId([0; 16]), Timestamp(0), AccessKey([0; 32])),
+            epochs: VecDeque::new(),
+            head: self.head,
+            is_final: false,
+            cursors: BTreeMap::new(),
+            live: 0,
+            first_block: super::block::block_of(self.head) + 1,
+            dropped_commits: VecDeque::new(),
+            commits_booked: Timestamp(0),
+            state: State::Erased,
+        };
+    }
+
+    /// Bytes that it takes in memory, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        256 + self.epochs.len() * size_of::<EpochKey>() + self.cursors.len() * 48 + self.dropped_commits.len() * 8
+    }
+}
+
+/// SHA-256 of a message, by which a submission is recognised.
+pub fn hash_of(message: &[u8]) -> MessageHash {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, message);
+    MessageHash::from_slice(digest.as_ref()).expect("SHA-256 has 32 bytes")
+}

@@ -1,0 +1,57 @@
+//! Bounds that the rules keep, beyond those of the wire.
+
+/// How much one device may do in a day. Can be set, for a bench that plays a country from a few devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Groups that one device may open in a day: a busy team leader opens some ten.
+    pub groups_a_day: u32,
+    /// KeyPackages that one device may claim in a day: twenty large cases.
+    pub claims_a_day: u32,
+    /// KeyPackages of one professional that one device may claim in a day, so that nobody can empty a colleague's
+    /// pool of 100; the last resort is not counted.
+    pub claims_of_one_a_day: u32,
+    /// Notes that one device may send in a day: a successor group for each of 50 cases of ten people.
+    pub notes_a_day: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { groups_a_day: 200, claims_a_day: 2_000, claims_of_one_a_day: 50, notes_a_day: 500 }
+    }
+}
+
+/// Most records that a log holds at once: 23 a minute for all of the 30 days that application records stay.
+pub const MAX_LOG: u64 = 1_000_000;
+
+/// Commits that a group may make at once after a quiet time: 20 clients that each add somebody thrice.
+pub const COMMIT_BURST: u64 = 60;
+
+/// After the burst, one Commit in so many milliseconds: enough to go on, and too few to starve what people say.
+pub const COMMIT_INTERVAL: u64 = 1_000;
+
+/// Cursors of one group: eight for each of 128 members.
+pub const MAX_CURSORS: usize = 1_024;
+
+/// Access keys of ended epochs that a group keeps, whatever their age, so that a head stays below 200 KB.
+pub const MAX_EPOCHS: usize = 2_048;
+
+/// Expired Commits that a log remembers by number, to tell who missed them.
+pub const MAX_DROPPED_COMMITS: usize = 1_024;
+
+/// Notes in one inbox, reserved places counted.
+pub const MAX_INBOX: usize = 256;
+
+/// Of those, notes that were sent without a claim: the other half is for Welcomes.
+pub const MAX_UNCLAIMED: usize = 128;
+
+/// Bytes in one inbox: 1,000 Welcomes to a post-quantum group of 8, or 64 of the largest.
+pub const MAX_INBOX_BYTES: u64 = 64 << 20;
+
+/// Operation ids of notes that an inbox remembers, so that a note sent again is not stored again.
+pub const MAX_RECENT_NOTES: usize = 256;
+
+/// Single-use KeyPackages left, below which their device is told.
+pub const LOW_KEY_PACKAGES: usize = 20;
+
+/// Milliseconds that a claim holds a place in the inbox: an hour, for a client that loses its connection while adding.
+pub const CLAIM_LIFETIME: u64 = 60 * 60 * 1_000;

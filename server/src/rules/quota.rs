@@ -1,0 +1,99 @@
+//! How much one device may do in a day, in UTC.
+//!
+//! Kept in memory alone: on disk, who opened which group and who wrote to whom would be the social graph that the relay
+//! promises not to keep. A restart forgets, and a device gets its day's share again.
+
+use std::collections::HashMap;
+
+use kring_protocol::address::ProfessionalAddress;
+use kring_protocol::ids::{DeviceId, Timestamp};
+use kring_protocol::refusal::Refusal;
+
+use super::limits::Limits;
+
+/// What has been used today.
+#[derive(Default)]
+pub struct Quotas {
+    day: Timestamp,
+    groups: HashMap<DeviceId, u32>,
+    claims: HashMap<DeviceId, u32>,
+    claims_of_one: HashMap<(DeviceId, ProfessionalAddress), u32>,
+    notes: HashMap<DeviceId, u32>,
+}
+
+impl Quotas {
+    /// Forgets yesterday.
+    pub fn turn(&mut self, now: Timestamp) {
+        if self.day != now.day() {
+            *self = Self { day: now.day(), ..Self::default() };
+        }
+    }
+
+    /// Whether the device may open a group.
+    pub fn may_create(&self, device: DeviceId, limits: &Limits, now: Timestamp) -> Result<(), Refusal> {
+        below(self.groups.get(&device), limits.groups_a_day, now)
+    }
+
+    /// Counts a group.
+    pub fn created(&mut self, device: DeviceId) {
+        *self.groups.entry(device).or_default() += 1;
+    }
+
+    /// Whether the device may claim.
+    pub fn may_claim(
+        &self,
+        device: DeviceId,
+        professional: &ProfessionalAddress,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        below(self.claims.get(&device), limits.claims_a_day, now)?;
+        let of_one = self.claims_of_one.get(&(device, professional.clone()));
+        below(of_one, limits.claims_of_one_a_day, now)
+    }
+
+    /// Counts single-use KeyPackages.
+    pub fn claimed(&mut self, device: DeviceId, professional: &ProfessionalAddress, count: u32) {
+        *self.claims.entry(device).or_default() += count;
+        *self.claims_of_one.entry((device, professional.clone())).or_default() += count;
+    }
+
+    /// Whether the device may send a note.
+    pub fn may_send(&self, sender: DeviceId, limits: &Limits, now: Timestamp) -> Result<(), Refusal> {
+        below(self.notes.get(&sender), limits.notes_a_day, now)
+    }
+
+    /// Counts a note.
+    pub fn sent(&mut self, sender: DeviceId) {
+        *self.notes.entry(sender).or_default() += 1;
+    }
+}
+
+fn below(used: Option<&u32>, limit: u32, now: Timestamp) -> Result<(), Refusal> {
+    if used.copied().unwrap_or_default() < limit {
+        Ok(())
+    } else {
+        Err(Refusal::RateLimited { after_ms: now.day().plus(Timestamp::DAY).since(now) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_days_share_is_used_up_and_comes_back_at_midnight() {
+        let (device, other) = (DeviceId([1; 16]), DeviceId([2; 16]));
+        let limits = Limits { notes_a_day: 2, ..Limits::default() };
+        let evening = Timestamp(Timestamp::DAY - 10);
+        let mut quotas = Quotas::default();
+        quotas.turn(evening);
+        quotas.sent(device);
+        assert_eq!(quotas.may_send(device, &limits, evening), Ok(()));
+        quotas.sent(device);
+        assert_eq!(quotas.may_send(device, &limits, evening), Err(Refusal::RateLimited { after_ms: 10 }));
+        assert_eq!(quotas.may_send(other, &limits, evening), Ok(()));
+        quotas.turn(Timestamp(Timestamp::DAY));
+        assert_eq!(quotas.may_send(device, &limits, Timestamp(Timestamp::DAY)), Ok(()));
+    }
+}
