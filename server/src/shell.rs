@@ -311,7 +311,8 @@ impl RunningRelay {
         });
         let ended = ended.await;
         let at_rest = self.shell.engine.drain().await.is_ok();
-        if let Some(thread) = self.engine_thread.take() {
+        // An engine that did not come to rest may never end; what it acknowledged is on the disk all the same.
+        if let Some(thread) = self.engine_thread.take().filter(|_| at_rest) {
             // A panic of the thread has been reported by its own hook.
             let _joined = tokio::task::spawn_blocking(move || thread.join()).await;
         }
