@@ -136,7 +136,7 @@ impl Conversation {
         now: Timestamp,
     ) -> Result<Self, OpenError> {
         let party = Party::new(&mut store, device).map_err(|error| match error {
-            NoParty::Own(_) => OpenError::Certificate,
+            NoParty::Own => OpenError::Certificate,
             NoParty::Store(error) => OpenError::Store(error),
         })?;
         let own = Device::from(party.address());

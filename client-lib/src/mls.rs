@@ -38,3 +38,10 @@ pub(crate) const INBOX_EXTENSION: u16 = 0xf4b2;
 pub(crate) fn inbox_key(key_package: &KeyPackage) -> Option<&[u8]> {
     leaf::inbox_key(key_package.leaf_node())
 }
+
+/// The chain in a credential, for tests.
+#[cfg(test)]
+pub(crate) fn chain_of(credential: &openmls::prelude::Credential) -> Vec<rustls_pki_types::CertificateDer<'static>> {
+    let chain = credentials::chain(credential).unwrap();
+    chain.into_iter().map(rustls_pki_types::CertificateDer::into_owned).collect()
+}

@@ -53,6 +53,7 @@ impl Step<'_> {
         self.session.keys_at = Some(self.now);
         self.fill_key_packages(connected.key_packages, connected.last_resort)?;
         if connected.inbox > 0 {
+            self.acknowledge_inbox()?;
             self.read_inbox()?;
         }
         Ok(())
@@ -70,7 +71,7 @@ impl Step<'_> {
                 }
                 Ok(())
             }
-            Asked::Acknowledge(_) | Asked::Nothing => Ok(()),
+            Asked::Nothing => Ok(()),
         }
     }
 

@@ -86,6 +86,15 @@ impl Step<'_> {
         self.tx.rows().meta(READ)?.map_or(Ok(InboxSeq(0)), |bytes| decode(&bytes))
     }
 
+    /// Says again what has been stored, in case that an acknowledgement was lost.
+    pub(super) fn acknowledge_inbox(&mut self) -> Result<(), StoreError> {
+        let through = self.inbox_read()?;
+        if through > InboxSeq(0) {
+            self.ask(Asked::Nothing, Request::AcknowledgeInbox(AcknowledgeInbox { through }));
+        }
+        Ok(())
+    }
+
     pub(super) fn note(&mut self, note: &Note) -> Result<(), StoreError> {
         if note.seq <= self.inbox_read()? {
             return Ok(());
@@ -96,7 +105,7 @@ impl Step<'_> {
         if let Some(envelope) = envelope.filter(|envelope| envelope.0 == VERSION && envelope.1 == WELCOME) {
             self.welcome(note.seq, envelope)?;
         }
-        self.ask(Asked::Acknowledge(note.seq), Request::AcknowledgeInbox(AcknowledgeInbox { through: note.seq }));
+        self.ask(Asked::Nothing, Request::AcknowledgeInbox(AcknowledgeInbox { through: note.seq }));
         Ok(())
     }
 
@@ -133,15 +142,15 @@ impl Step<'_> {
     fn weigh(&self, envelope: &Envelope) -> Result<Verdict, StoreError> {
         let Some(case) = self.case(envelope.case())? else { return Ok(Verdict::Join) };
         let present = self.group_record(case.group)?.ok_or(StoreError::Corrupt)?;
-        if let Some(follows) = &envelope.7 {
-            if let Some(before) = self.group_record(follows.0)? {
-                return Ok(match (&before.refused, before.phase) {
-                    (Some(refused), Phase::Broken | Phase::Replaced) if refused.hash == follows.2 => Verdict::Join,
-                    (_, Phase::Live | Phase::Opening) => Verdict::Hold,
-                    (_, Phase::Left | Phase::OutOfStep) => Verdict::Join,
-                    (_, Phase::Broken | Phase::Replaced) => Verdict::Drop,
-                });
-            }
+        if let Some(follows) = &envelope.7
+            && let Some(before) = self.group_record(follows.0)?
+        {
+            return Ok(match (&before.refused, before.phase) {
+                (Some(refused), Phase::Broken | Phase::Replaced) if refused.hash == follows.2 => Verdict::Join,
+                (_, Phase::Live | Phase::Opening) => Verdict::Hold,
+                (_, Phase::Left | Phase::OutOfStep) => Verdict::Join,
+                (_, Phase::Broken | Phase::Replaced) => Verdict::Drop,
+            });
         }
         Ok(match present.phase {
             Phase::Left | Phase::OutOfStep => Verdict::Join,

@@ -37,10 +37,8 @@ impl Step<'_> {
         if state.phase != Phase::Live || state.at.is_some_and(|at| record.seq <= at) {
             return Ok(());
         }
-        if let Some(at) = state.at {
-            if record.seq.0 > at.0.max(state.gap_to.0) + 1 {
-                self.suspect(state.case, None, Suspicion::Order);
-            }
+        if state.at.is_some_and(|at| record.seq.0 > at.0.max(state.gap_to.0) + 1) {
+            self.suspect(state.case, None, Suspicion::Order);
         }
         let Some(header) = private_message(&record.message).ok().filter(|header| header.group == id) else {
             self.suspect(state.case, None, Suspicion::Unreadable);
@@ -48,7 +46,8 @@ impl Step<'_> {
         };
         let mut group = self.take(id)?;
         let outcome = self.read(id, &mut state, &mut group, record, header);
-        self.put(id, group);
+        // A Welcome that waited for this record may have put a new state of the group in its place.
+        self.groups.entry(id).or_insert(group);
         outcome
     }
 
@@ -85,7 +84,7 @@ impl Step<'_> {
                 return self.refuse_commit(id, state.clone(), group, hash, None, CommitRefused::Unreadable);
             }
             Err(MlsFailure::Refused) => self.suspect(state.case, None, Suspicion::Unreadable),
-            Ok(Received::Application { sender, bytes }) => self.said(state, &sender, &bytes, record, epoch)?,
+            Ok(Received::Application { sender, bytes }) => self.said(id, state, &sender, &bytes, record, epoch)?,
             Ok(Received::Leave { proposal, device }) => {
                 group.keep_proposal(self.party, self.tx, *proposal)?;
                 self.tell(Event::Leaving { case: state.case, device: device.address().clone() });
@@ -120,11 +119,12 @@ impl Step<'_> {
         hash: MessageHash,
     ) -> Result<Option<(Numbered<Intent>, Submission)>, StoreError> {
         for intent in self.intents(case)? {
-            if let Stage::Submitted(submission) = &intent.value.stage {
-                if submission.operation == record.operation && submission.hash == hash {
-                    let submission = (**submission).clone();
-                    return Ok(Some((intent, submission)));
-                }
+            if let Stage::Submitted(submission) = &intent.value.stage
+                && submission.operation == record.operation
+                && submission.hash == hash
+            {
+                let submission = (**submission).clone();
+                return Ok(Some((intent, submission)));
             }
         }
         Ok(None)
@@ -150,7 +150,7 @@ impl Step<'_> {
                 let plaintext = submission.item.as_ref().ok_or(StoreError::Corrupt)?;
                 let own = self.party.verified().clone();
                 self.tx.delete_intent(intent.id)?;
-                self.said(&state, &own, plaintext, record, group.epoch())?;
+                self.said(id, &state, &own, plaintext, record, group.epoch())?;
             }
             Want::Leave => {
                 intent.value.stage = Stage::Proposed;
@@ -177,6 +177,7 @@ impl Step<'_> {
     /// Somebody said something.
     fn said(
         &mut self,
+        group: GroupId,
         state: &GroupRecord,
         sender: &VerifiedDevice,
         bytes: &[u8],
@@ -193,7 +194,7 @@ impl Step<'_> {
             return Ok(());
         }
         if let Some(seen) = read.seen {
-            self.compare(case, state, sender, seen, record.seq)?;
+            self.compare(group, state, sender, seen, record.seq)?;
         }
         let author = sender.address();
         let (media_type, text, content) = match read.body {
@@ -201,6 +202,7 @@ impl Step<'_> {
             Body::Unknown { media_type, content } => (media_type, None, content),
         };
         let stored = StoredItem {
+            group,
             seq: record.seq,
             epoch,
             id: read.id,
@@ -221,7 +223,7 @@ impl Step<'_> {
             content: ByteBuf::from(content),
             signed: ByteBuf::from(bytes),
         };
-        if let Some(before) = self.tx.rows().item::<StoredItem>(case, author, read.id)? {
+        if let Some(mut before) = self.tx.rows().item::<StoredItem>(case, author, read.id)? {
             // Sent again by a device that did not learn of the first: the first counts.
             let same = before.text == stored.text
                 && before.content == stored.content
@@ -229,6 +231,10 @@ impl Step<'_> {
                 && before.sent_at == stored.sent_at;
             if !same {
                 self.suspect(case, Some(sender), Suspicion::ItemReused);
+            } else if before.group != group {
+                // Said again after the group that carried it was left behind.
+                before.group = group;
+                self.tx.rewrite_item(case, author, before.id, &before)?;
             }
             return Ok(());
         }
@@ -239,13 +245,12 @@ impl Step<'_> {
 
     fn compare(
         &mut self,
-        case: CaseId,
+        group: GroupId,
         state: &GroupRecord,
         sender: &VerifiedDevice,
         seen: Seen,
         at: Seq,
     ) -> Result<(), StoreError> {
-        let Some(group) = self.case(case)?.map(|record| record.group) else { return Ok(()) };
         let fork = if seen.seq >= at {
             true
         } else {
@@ -253,7 +258,7 @@ impl Step<'_> {
             own.is_some_and(|own| own != seen.hash) && state.gap_to < at
         };
         if fork {
-            self.suspect(case, Some(sender), Suspicion::Fork);
+            self.suspect(state.case, Some(sender), Suspicion::Fork);
         }
         Ok(())
     }
@@ -281,7 +286,7 @@ impl Step<'_> {
         state.hash = ByteBuf::from(hash);
         state.at = Some(record.seq);
         self.tx.write_view(id, record.seq, &hash)?;
-        if record.seq.0 % VIEWS == 0 {
+        if record.seq.0.is_multiple_of(VIEWS) {
             self.tx.delete_views(id, Some(Seq(record.seq.0 - VIEWS)))?;
         }
         self.save(id, &state)?;

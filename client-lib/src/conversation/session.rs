@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use kring_protocol::ids::{Epoch, GroupId, InboxSeq, Timestamp};
+use kring_protocol::ids::{Epoch, GroupId, Timestamp};
 
 use super::io::Ticket;
 use crate::case::CaseId;
@@ -51,8 +51,6 @@ pub(super) enum Asked {
     Publish,
     /// Something that needs no answer.
     Nothing,
-    /// Acknowledged notes.
-    Acknowledge(InboxSeq),
 }
 
 impl Session {

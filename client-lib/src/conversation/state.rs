@@ -6,7 +6,7 @@ use kring_protocol::message::{ClaimedDevice, Request};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::case::{Body, CaseId, Item, ItemDraft, ItemId, Position, Role, Sensitivity};
+use crate::case::{Body, CaseId, DraftBody, Item, ItemDraft, ItemId, Position, Role, Sensitivity};
 
 /// One case.
 #[derive(Clone, Serialize, Deserialize)]
@@ -173,6 +173,7 @@ impl Want {
 /// An item of the log.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct StoredItem {
+    pub(crate) group: GroupId,
     pub(crate) seq: Seq,
     pub(crate) epoch: Epoch,
     pub(crate) id: ItemId,
@@ -196,6 +197,25 @@ pub(crate) struct StoredItem {
 }
 
 impl StoredItem {
+    /// What its author wanted to say.
+    pub(crate) fn draft(&self) -> ItemDraft {
+        let body = match &self.text {
+            Some(text) => DraftBody::Markdown(text.clone()),
+            None => DraftBody::Part {
+                media_type: self.media_type.clone().unwrap_or_default(),
+                content: self.content.to_vec(),
+            },
+        };
+        ItemDraft {
+            body,
+            in_reply_to: self.in_reply_to,
+            replaces: self.replaces,
+            about: self.about.clone(),
+            purpose: self.purpose.clone(),
+            sensitivity: self.sensitivity,
+        }
+    }
+
     /// The item as it is shown.
     pub(crate) fn show(self, case: CaseId, position: Position) -> Item {
         let body = match self.text {

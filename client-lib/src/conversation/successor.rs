@@ -12,14 +12,16 @@ use serde_bytes::ByteBuf;
 use super::event::{CommitRefused, Event};
 use super::io::Action;
 use super::outbox::without;
-use super::state::{CaseRecord, GroupRecord, Phase, RefusedCommit, Want};
+use super::state::{CaseRecord, GroupRecord, Phase, RefusedCommit, StoredItem, Want};
 use super::step::Step;
-use crate::case::{CaseId, Role};
+use crate::case::{CaseId, Position, Role};
 use crate::mls::context::Predecessor;
 use crate::mls::group::{Group, Seat};
 use crate::mls::join::Invitation;
 use crate::store::StoreError;
 
+/// How long the coordinator waits for a successor that has been started already: as long as reading the inbox takes.
+const COORDINATOR_DELAY: u64 = 3 * Timestamp::SECOND;
 /// How long a deputy gives the coordinator to start the successor.
 const DEPUTY_DELAY: u64 = 10 * Timestamp::SECOND;
 /// How long everybody else gives coordinator and deputies.
@@ -74,7 +76,7 @@ impl Step<'_> {
         let order = role_order(group, own);
         let before = seats.iter().filter(|seat| role_order(group, seat) == order && seat.index < own.index).count();
         let first = match order {
-            0 => 0,
+            0 => COORDINATOR_DELAY,
             1 => DEPUTY_DELAY,
             _ => MEMBER_DELAY,
         };
@@ -207,13 +209,27 @@ impl Step<'_> {
                 self.session.retry_at.remove(&intent.id);
             }
         }
-        if old != new {
-            if let Some(mut state) = self.group_record(old)? {
-                if state.phase == Phase::Live {
-                    self.actions.push(Action::Unfollow { group: old });
-                }
-                state.phase = Phase::Replaced;
-                self.save(old, &state)?;
+        if old != new
+            && let Some(mut state) = self.group_record(old)?
+        {
+            if state.follows.is_some() {
+                self.say_again(case, old)?;
+            }
+            if state.phase == Phase::Live {
+                self.actions.push(Action::Unfollow { group: old });
+            }
+            state.phase = Phase::Replaced;
+            self.save(old, &state)?;
+        }
+        Ok(())
+    }
+
+    /// What this device said in a successor that nobody goes on with is said again; who has it drops the repetition.
+    fn say_again(&mut self, case: CaseId, old: GroupId) -> Result<(), StoreError> {
+        for (_, item) in self.tx.rows().items::<StoredItem>(case, Position(0), usize::MAX)? {
+            if item.own && item.group == old {
+                let draft = item.draft();
+                self.queue(case, Want::Item { id: item.id, draft, sent_at: item.sent_at })?;
             }
         }
         Ok(())

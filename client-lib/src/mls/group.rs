@@ -145,11 +145,6 @@ impl Group {
         Ok(loaded.map(|inner| Self { inner }))
     }
 
-    /// Takes all of the group's state out of the store.
-    pub(crate) fn delete(mut self, party: &Party, step: &Transaction<'_>) -> Result<(), StoreError> {
-        Ok(self.inner.delete(party.provider(step).storage())?)
-    }
-
     pub(crate) fn epoch(&self) -> Epoch {
         Epoch(self.inner.epoch().as_u64())
     }
@@ -415,5 +410,32 @@ impl Group {
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Group(..)")
+    }
+}
+
+#[cfg(test)]
+impl Group {
+    /// Builds a Commit as a dishonest program would, unjudged; with it the access key that it opens.
+    pub(crate) fn commit_beside_the_gate(
+        &mut self,
+        party: &Party,
+        step: &Transaction<'_>,
+        plan: Plan,
+    ) -> (Vec<u8>, AccessKey) {
+        let provider = party.provider(step);
+        let mut builder =
+            self.inner.commit_builder().force_self_update(true).propose_removals(plan.remove).propose_adds(plan.add);
+        if let Some(context) = plan.context {
+            builder = builder.propose_group_context_extensions(context.extensions().unwrap()).unwrap();
+        }
+        let built = builder.load_psks(provider.storage()).unwrap().build(
+            provider.rand(),
+            provider.crypto(),
+            party.signer(),
+            |_| true,
+        );
+        let bundle = built.unwrap().stage_commit(&provider).unwrap();
+        let message = bundle.into_commit().tls_serialize_detached().unwrap();
+        (message, self.pending_access(party).unwrap().public().unwrap())
     }
 }

@@ -14,7 +14,7 @@ use openmls_traits::signatures::{Signer, SignerError};
 use zeroize::Zeroizing;
 
 use super::credentials::{DeviceCredentials, credential};
-use super::leaf::{BadLeaf, Leaves};
+use super::leaf::Leaves;
 use super::provider::Provider;
 use super::{CASE_EXTENSION, INBOX_EXTENSION, SUITE};
 use crate::store::{Store, StoreError, Transaction};
@@ -36,7 +36,7 @@ pub(crate) struct Party {
 /// Why this device cannot be a party.
 #[derive(Debug)]
 pub(crate) enum NoParty {
-    Own(BadLeaf),
+    Own,
     Store(StoreError),
 }
 
@@ -54,7 +54,7 @@ impl Party {
         let signer = DeviceSigner(pair);
         let credential = credential(&credentials.chain);
         let leaves = Leaves::new(credentials.anchors, credentials.crls);
-        let own = leaves.ever(&credential, signer.public()).map_err(NoParty::Own)?;
+        let own = leaves.ever(&credential, signer.public()).map_err(|_| NoParty::Own)?;
         let seed = match store.read().meta(INBOX_SEED)? {
             Some(seed) => Zeroizing::new(seed),
             None => {

@@ -181,11 +181,6 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(crate) fn delete_case(&self, case: CaseId) -> Result<(), StoreError> {
-        self.write("DELETE FROM cases WHERE id = ?1", [case.0.as_slice()])?;
-        Ok(())
-    }
-
     pub(crate) fn write_group<T: Serialize>(&self, group: GroupId, case: CaseId, data: &T) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO groups (id, case_id, data) VALUES (?1, ?2, ?3)";
         self.write(sql, params![group.0.as_slice(), case.0.as_slice(), encode(data)?])?;
@@ -226,6 +221,19 @@ impl Transaction<'_> {
         let id = item.0.as_slice();
         self.write(sql, params![case.0.as_slice(), number(position.0)?, author.to_uri(), id, encode(data)?])?;
         Ok(position)
+    }
+
+    /// Writes an item anew in its place.
+    pub(crate) fn rewrite_item<T: Serialize>(
+        &self,
+        case: CaseId,
+        author: &DeviceAddress,
+        item: ItemId,
+        data: &T,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE items SET data = ?4 WHERE case_id = ?1 AND author = ?2 AND item = ?3";
+        self.write(sql, params![case.0.as_slice(), author.to_uri(), item.0.as_slice(), encode(data)?])?;
+        Ok(())
     }
 
     pub(crate) fn append_intent<T: Serialize>(&self, case: CaseId, data: &T) -> Result<i64, StoreError> {

@@ -103,6 +103,7 @@ pub(super) struct Relay {
     pub(super) inboxes: BTreeMap<DeviceId, Vec<Payload>>,
     /// Devices whose inbox takes nothing more.
     pub(super) full: BTreeSet<DeviceId>,
+    pub(super) acknowledged: BTreeMap<DeviceId, InboxSeq>,
     pub(super) cursors: BTreeMap<CursorId, Seq>,
     claims: u8,
 }
@@ -135,6 +136,7 @@ pub(super) struct World {
     pub(super) case: CaseId,
 }
 
+#[expect(clippy::disallowed_methods, reason = "openmls compares lifetimes with the system's clock")]
 pub(super) fn real_now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp(since.as_millis() as u64)
@@ -192,7 +194,7 @@ impl World {
         device.requests.clear();
         let key = (device.address.professional.clone(), device.address.device);
         let id = device.address.device;
-        let read = device.inbox_given;
+        let read = self.relay.acknowledged.get(&id).copied().unwrap_or_default();
         let (single, last) = self.relay.packages.get(&key).cloned().unwrap_or_default();
         let inbox = self.relay.inboxes.get(&id).map_or(0, Vec::len) as u64;
         let connected = Connected {
@@ -520,7 +522,10 @@ impl Relay {
                 }
                 Ok(vec![Claimed { devices, refused: Vec::new() }.into()])
             }
-            Request::AcknowledgeInbox(_) => Ok(vec![Empty.into()]),
+            Request::AcknowledgeInbox(acknowledge) => {
+                self.acknowledged.insert(device.device, acknowledge.through);
+                Ok(vec![Empty.into()])
+            }
             other => panic!("not asked in these tests: {}", other.name()),
         }
     }
@@ -554,5 +559,24 @@ impl Relay {
         let receipt = Receipt { seq, at: now };
         log.receipts.insert(operation, (hash, receipt.clone()));
         Ok(receipt)
+    }
+}
+
+impl World {
+    /// Gives a command again if its step failed, as a user does.
+    pub(super) fn retry(&mut self, index: usize, command: impl Fn(CaseId) -> Command) {
+        loop {
+            let before = self.devices[index].failures;
+            let case = self.case;
+            self.command(index, command(case));
+            if self.devices[index].failures == before {
+                return;
+            }
+        }
+    }
+
+    /// Says something under one identifier, again if the step failed.
+    pub(super) fn say_once(&mut self, index: usize, id: u8, text: &str) {
+        self.retry(index, |case| Command::Send { case, item: ItemId([id; 16]), draft: ItemDraft::markdown(text) });
     }
 }
