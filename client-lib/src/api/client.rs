@@ -95,7 +95,7 @@ impl Client {
     }
 
     /// Waits until this device has all that the relay had for it: every followed case's backlog and the inbox are
-    /// read and stored. Returns an error as soon as an attempt to connect fails or the connection ends.
+    /// read and stored, and its KeyPackages are published, so that others can add it. Returns an error as soon as an attempt to connect fails or the connection ends.
     pub async fn caught_up(&self) -> Result<(), ConnectError> {
         self.connect();
         self.until(|state| state.link == Link::Connected && state.caught_up).await

@@ -114,8 +114,8 @@ fn transport() -> TransportConfig {
 }
 
 /// Alerts (RFC 8446 §6) by which a relay says that it does not accept our certificate: bad, unsupported, revoked,
-/// expired, unknown certificate; unknown authority; access denied; certificate required.
-const ABOUT_OUR_CERTIFICATE: [u64; 8] = [42, 43, 44, 45, 46, 48, 49, 116];
+/// expired, unknown certificate; unknown authority; access denied; a signature that does not hold; certificate required.
+const ABOUT_OUR_CERTIFICATE: [u64; 9] = [42, 43, 44, 45, 46, 48, 49, 51, 116];
 /// Alerts by which either side says that there is no common ground: handshake failure, illegal parameter (a group
 /// that was not offered), protocol version, insufficient security.
 const NO_COMMON_GROUND: [u64; 4] = [40, 47, 70, 71];

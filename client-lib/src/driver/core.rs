@@ -196,7 +196,13 @@ impl Core {
 
     fn arrived(&mut self, arrival: Arrival) {
         match arrival {
-            Arrival::Input(input) => self.step(input),
+            Arrival::Input(input) => {
+                let answered = if let Input::Answered { ticket, .. } = &input { Some(*ticket) } else { None };
+                self.step(input);
+                if let (Some(ticket), Some(link)) = (answered, &mut self.link) {
+                    link.progress.answered(ticket);
+                }
+            }
             Arrival::CaughtUp(follow, after) => {
                 self.step(Input::CaughtUp { group: follow.group, epoch: follow.epoch, after });
                 self.settle_follow(&follow);
@@ -304,7 +310,10 @@ impl Core {
                 Err(error) => return self.store_failed(error),
             }
         }
-        if let Some(link) = &self.link {
+        if let Some(link) = &mut self.link {
+            if matches!(request, Request::PublishKeyPackages(_)) {
+                link.progress.publish(ticket);
+            }
             link.carry(Carry::Request(ticket, request));
         }
     }

@@ -1,17 +1,19 @@
-//! Whether a device has all that the relay had for it: every followed group's backlog and the inbox are read, and the
-//! conversation has handled them.
+//! Whether a device has all that the relay had for it, and the relay all that others need of it: every followed group's
+//! backlog and the inbox are read and handled by the conversation, and the device's KeyPackages are published.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use kring_protocol::ids::GroupId;
 
 use super::subscriptions::FollowNumber;
+use crate::conversation::Ticket;
 
 /// What of the backlogs of one connection is still to come.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     backlogs: HashMap<GroupId, FollowNumber>,
     inbox_reads: usize,
+    publications: HashSet<Ticket>,
 }
 
 impl Progress {
@@ -42,9 +44,19 @@ impl Progress {
         self.inbox_reads = self.inbox_reads.saturating_sub(1);
     }
 
+    /// KeyPackages are on their way to the relay.
+    pub(super) fn publish(&mut self, ticket: Ticket) {
+        self.publications.insert(ticket);
+    }
+
+    /// A request has been answered.
+    pub(super) fn answered(&mut self, ticket: Ticket) {
+        self.publications.remove(&ticket);
+    }
+
     /// Nothing is to come.
     pub(super) fn is_caught_up(&self) -> bool {
-        self.backlogs.is_empty() && self.inbox_reads == 0
+        self.backlogs.is_empty() && self.inbox_reads == 0 && self.publications.is_empty()
     }
 }
 
@@ -61,6 +73,16 @@ mod tests {
         progress.settle(group, FollowNumber(1));
         assert!(!progress.is_caught_up());
         progress.settle(group, FollowNumber(2));
+        assert!(progress.is_caught_up());
+    }
+
+    #[test]
+    fn key_packages_on_their_way_belong_to_it() {
+        let mut progress = Progress::default();
+        progress.publish(Ticket(1));
+        progress.answered(Ticket(2));
+        assert!(!progress.is_caught_up());
+        progress.answered(Ticket(1));
         assert!(progress.is_caught_up());
     }
 

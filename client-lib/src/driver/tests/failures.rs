@@ -10,7 +10,8 @@ use quinn::Endpoint;
 use rustls::crypto::aws_lc_rs;
 
 use super::relay::{
-    Flaws, Stopped, World, accept, accept_silently, answer_all, beside, next_request, now, unlock, welcome,
+    Flaws, Stopped, World, accept, accept_and_hear, accept_silently, answer_all, beside, next_request, now, unlock,
+    welcome,
 };
 use crate::api::{Client, ClientEvent, ConnectError, Link, OpenError, RelayFault};
 use crate::driver::Surroundings;
@@ -142,7 +143,7 @@ async fn an_unreadable_answer_is_a_fault_of_the_relay_and_no_panic() {
 fn moody(endpoint: Endpoint, codes: Vec<u64>) -> tokio::task::JoinHandle<()> {
     beside(async move {
         for code in codes {
-            let connection = accept(&endpoint).await;
+            let connection = accept_and_hear(&endpoint).await;
             connection.close(quinn::VarInt::from_u64(code).expect("small"), &[]);
         }
         loop {

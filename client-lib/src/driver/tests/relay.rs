@@ -12,8 +12,8 @@ use kring_pki::issue::{
 };
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::frame;
-use kring_protocol::ids::{DeviceId, Incarnation, Timestamp};
-use kring_protocol::message::{Empty, Hello, KeyPackageCount, Reply, Request, Welcome};
+use kring_protocol::ids::{DeviceId, InboxSeq, Incarnation, Timestamp};
+use kring_protocol::message::{Empty, Hello, InboxEnd, KeyPackageCount, Reply, Request, Welcome};
 use kring_protocol::{ALPN, VERSION};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
@@ -63,8 +63,9 @@ impl Default for Flaws {
 impl World {
     pub(super) fn new() -> Self {
         let valid = Validity::days(now(), 300);
-        let region = RegionRoot::create(&DisplayName::new("Regio").expect("name"), Validity::days(now(), 3_000))
-            .expect("region");
+        let long = Validity { not_before: Timestamp(now().0 - 20 * Timestamp::DAY), ..Validity::days(now(), 3_000) };
+        let name = DisplayName::new(&format!("Regio {:08x}", rand::random::<u32>())).expect("name");
+        let region = RegionRoot::create(&name, long).expect("region");
         let subject = OrganisationSubject {
             name: DisplayName::new("Politie").expect("name"),
             domain: "politie.example".to_owned(),
@@ -150,10 +151,22 @@ impl Clock for Stopped {
 
 /// One connection, accepted; its hello answered.
 pub(super) async fn accept(endpoint: &Endpoint) -> Connection {
+    accept_with(endpoint, welcome()).await
+}
+
+/// One connection, accepted and welcomed; with notes in the inbox, so that the client's next request shows that it
+/// has read the welcome.
+pub(super) async fn accept_and_hear(endpoint: &Endpoint) -> Connection {
+    let connection = accept_with(endpoint, Welcome { inbox: 1, ..welcome() }).await;
+    next_request(&connection).await.expect("a request");
+    connection
+}
+
+async fn accept_with(endpoint: &Endpoint, welcome: Welcome) -> Connection {
     let connection = accept_silently(endpoint).await.expect("a connection");
     let (mut answer, request) = next_request(&connection).await.expect("a hello");
     assert!(matches!(request, Request::Hello(Hello { .. })), "the hello comes first");
-    reply(&mut answer, &Reply::Welcome(welcome())).await;
+    reply(&mut answer, &Reply::Welcome(welcome)).await;
     connection
 }
 
@@ -198,6 +211,7 @@ pub(super) async fn reply(answer: &mut SendStream, last: &Reply) {
 pub(super) async fn answer_all(connection: Connection) {
     while let Some((mut answer, request)) = next_request(&connection).await {
         let last = match request {
+            Request::ReadInbox(_) => Reply::InboxEnd(InboxEnd { through: InboxSeq(0) }),
             Request::PublishKeyPackages(_) => {
                 Reply::KeyPackageCount(KeyPackageCount { single_use: 100, last_resort: true })
             }
