@@ -200,7 +200,7 @@ async fn examine(
     lines.push(checks::kept(played, reference));
     for removal in &played.removals {
         let after = views.get(&removal.who).ok_or_else(|| missing("the removed device has no case"))?;
-        lines.extend(checks::removal(scenario, &wire, &theatre.players, removal, after, &log).await?);
+        lines.extend(checks::removal(scenario, &wire, &theatre.players, played, removal, after, &log).await?);
     }
     // With the relay dead nothing changes any more while it is searched.
     relay.kill().await;

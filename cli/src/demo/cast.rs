@@ -20,8 +20,8 @@ use super::scenario::{Scenario, Who};
 use crate::clock;
 use crate::outcome::{Cause, Failure, Outcome};
 
-/// How many days the certificates of a demo are valid.
-const DAYS: u64 = 2;
+/// How many days the certificates of a demo are valid: root, organisations, devices. Nothing outlives its issuer.
+const DAYS: [u64; 3] = [3, 2, 1];
 
 /// One professional with one device.
 pub(super) struct Player {
@@ -54,15 +54,16 @@ impl Certificates {
     /// Makes a region, its organisations, and everybody's certificate.
     pub(super) fn issue(scenario: &Scenario) -> Outcome<Self> {
         let region = DisplayName::new("Verzonnen regio").map_err(|error| Failure::new(Cause::Internal, error))?;
-        let validity = Validity::days(clock::now(), DAYS);
-        let root = RegionRoot::create(&region, validity).map_err(not_issued)?;
+        let now = clock::now();
+        let [of_root, of_organisation, of_device] = DAYS.map(|days| Validity::days(now, days));
+        let root = RegionRoot::create(&region, of_root).map_err(not_issued)?;
         let organisations = scenario.organisations.iter().map(|organisation| {
             let subject = OrganisationSubject {
                 name: organisation.name.clone(),
                 domain: organisation.domain.clone(),
                 functions: organisation.functions.clone(),
             };
-            root.issue_organisation(&subject, PrivateKey::generate(Algorithm::EcdsaP256)?, validity)
+            root.issue_organisation(&subject, PrivateKey::generate(Algorithm::EcdsaP256)?, of_organisation)
         });
         let organisations: Vec<OrganisationCa> = organisations.collect::<Result<_, _>>().map_err(not_issued)?;
         let devices = scenario.people.iter().map(|person| {
@@ -74,7 +75,7 @@ impl Certificates {
                 name: person.name.clone(),
                 function: person.function.clone(),
             };
-            let certificate = organisations[person.organisation].issue_device(&subject, &public_key, validity)?;
+            let certificate = organisations[person.organisation].issue_device(&subject, &public_key, of_device)?;
             Ok((address, certificate.chain().to_vec(), key))
         });
         let devices = devices.collect::<Result<_, _>>().map_err(not_issued)?;

@@ -77,8 +77,8 @@ pub(super) struct Played {
     pub(super) kills: Vec<Kill>,
     /// All removals.
     pub(super) removals: Vec<Removal>,
-    /// Submissions that lost a race for an epoch, as the relay counts them; `None`: it does not say.
-    pub(super) lost_races: Option<u64>,
+    /// Submissions that lost a race for an epoch while several changed the case, as the relay counts them.
+    pub(super) lost_races: u64,
     /// Most messages that a device missed while it was offline.
     pub(super) most_missed: usize,
 }
@@ -116,7 +116,7 @@ impl<'a> Play<'a> {
             told: Vec::new(),
             kills: Vec::new(),
             removals: Vec::new(),
-            lost_races: None,
+            lost_races: 0,
             most_missed: 0,
         };
         Ok(Self {
@@ -151,6 +151,7 @@ impl<'a> Play<'a> {
             }
             What::AtOnce(changes) => {
                 self.settle().await?;
+                let lost_before = self.relay.counter(STALE).await.unwrap_or(0);
                 let begun = futures(changes.iter().map(|change| self.begin_to_add(change))).await;
                 for (change, pending) in changes.iter().zip(begun) {
                     self.added(change, pending?).await?;
@@ -158,6 +159,8 @@ impl<'a> Play<'a> {
                 for change in changes {
                     self.joined(change.who).await?;
                 }
+                let lost = self.relay.counter(STALE).await.unwrap_or(0);
+                self.played.lost_races += lost.saturating_sub(lost_before);
                 let texts: Vec<String> = changes
                     .iter()
                     .map(|change| format!("{} adds {}", self.name(change.by), self.role_of(change)))
@@ -215,7 +218,6 @@ impl<'a> Play<'a> {
                 done?;
             }
         }
-        self.played.lost_races = self.relay.counter(STALE).await;
         Ok(self.played)
     }
 
@@ -372,7 +374,11 @@ impl<'a> Play<'a> {
         }
         for player in self.players.iter() {
             if !self.is_offline(player.who) {
+                // A device notices by itself, once its connection has been silent for the idle time of half a minute;
+                // the script does not wait for that, as a user does not who sees "offline" and taps on it.
+                player.client()?.disconnect();
                 player.client()?.connect();
+                caught_up(player).await?;
             }
         }
         self.settle().await?;

@@ -25,7 +25,7 @@ use rustls_pki_types::CertificateDer;
 use super::{line, name};
 use crate::clock;
 use crate::demo::cast::{Player, copy_folder};
-use crate::demo::play::Removal;
+use crate::demo::play::{Played, Removal, Told};
 use crate::demo::scenario::Scenario;
 use crate::demo::tap::{Capture, Tap};
 use crate::demo::timeline::CheckLine;
@@ -130,6 +130,7 @@ pub(in crate::demo) async fn removal(
     scenario: &Scenario,
     wire: &Wire<'_>,
     players: &[Player],
+    played: &Played,
     removal: &Removal,
     view_after: &CaseView,
     log: &[Record],
@@ -151,9 +152,11 @@ pub(in crate::demo) async fn removal(
     let proof = stolen.prove(&tap)?;
     let access = Access { group, epoch, proof: Some(proof) };
 
+    let sent_by_control: Vec<Seq> =
+        played.told.iter().filter(|told| told.by == removal.control.0).filter_map(Told::acknowledged).collect();
     let ended = ended(scenario, removal, view_after, &stolen, &tap, &access, commit.seq, later.len()).await?;
     let refused = refused(&tap, &access, commit.seq, view_at_end(log), &spoken).await?;
-    let sealed = sealed(scenario, wire, removal, [removed, control], commit, &later, &spoken)?;
+    let sealed = sealed(scenario, wire, removal, [removed, control], commit, &later, &spoken, &sent_by_control)?;
     Ok(vec![
         line(
             "removed_ended",
@@ -251,6 +254,7 @@ fn sealed(
     commit: &Record,
     later: &[&Record],
     spoken: &[&Record],
+    own: &[Seq],
 ) -> Outcome<Findings> {
     let mut findings = Findings { holds: true, ..Findings::default() };
     let mut stolen = Stolen::open(wire, removed, &removal.copy, "pretends")?;
@@ -269,10 +273,12 @@ fn sealed(
     let mut witness = Stolen::open(wire, control, &removal.control.1, "control")?;
     let all = std::iter::once(commit).chain(later.iter().copied()).cloned();
     let read = witness.decrypts(all);
+    // What that device itself sent it cannot decrypt: MLS senders forget the key of a message (RFC 9420 §9.1).
+    let own = spoken.iter().filter(|record| own.contains(&record.seq)).count();
     findings.note(
-        read == spoken.len(),
+        read == spoken.len() - own,
         format!(
-            "control: a copy of {}'s device from the same moment decrypts {read} of {}",
+            "control: a copy of {}'s device from the same moment decrypts {read} of {}, and sent the other {own}",
             name(scenario, removal.control.0),
             spoken.len()
         ),

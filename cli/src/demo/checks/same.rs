@@ -90,10 +90,10 @@ pub(in crate::demo) fn races(played: &Played, concurrent: usize, commits: usize,
     if concurrent == 0 {
         return line("commit_race", claim, None, Vec::new());
     }
-    let lost = played.lost_races.map_or_else(
-        || "the relay does not say how many submissions lost".to_owned(),
-        |lost| format!("the relay refused {lost} submissions whose epoch had ended; they were made again unnoticed"),
-    );
+    let lost = match played.lost_races {
+        0 => "this time they did not meet: none had to be made again".to_owned(),
+        lost => format!("the relay refused {lost} of them whose epoch had ended; its device made it again unnoticed"),
+    };
     let evidence = vec![format!("{commits} Commits in the log for {expected} changes of the members"), lost];
     line("commit_race", claim, commits >= expected, evidence)
 }
