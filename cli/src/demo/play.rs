@@ -372,14 +372,20 @@ impl<'a> Play<'a> {
         if let Some(kill) = self.played.kills.last_mut() {
             kill.restart = Some(took);
         }
-        for player in self.players.iter() {
-            if !self.is_offline(player.who) {
-                // A device notices by itself, once its connection has been silent for the idle time of half a minute;
-                // the script does not wait for that, as a user does not who sees "offline" and taps on it.
-                player.client()?.disconnect();
-                player.client()?.connect();
-                caught_up(player).await?;
+        // A device notices by itself, once its connection has been silent for the idle time of half a minute; the
+        // script does not wait for that, as a user does not who goes offline and online again.
+        let woken: Vec<&Player> = self.players.iter().filter(|player| !self.is_offline(player.who)).collect();
+        for player in &woken {
+            player.client()?.disconnect();
+        }
+        for player in &woken {
+            while player.client()?.status().link == Link::Connected {
+                tokio::time::sleep(LOOK).await;
             }
+            player.client()?.connect();
+        }
+        for player in &woken {
+            caught_up(player).await?;
         }
         self.settle().await?;
         Ok(took)
