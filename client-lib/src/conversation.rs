@@ -237,3 +237,5 @@ impl fmt::Debug for Conversation {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::harness;

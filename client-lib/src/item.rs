@@ -374,3 +374,6 @@ impl<'de> Deserialize<'de> for WireExtension {
         deserializer.deserialize_seq(Fields)
     }
 }
+
+#[cfg(test)]
+mod tests;

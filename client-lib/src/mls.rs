@@ -45,3 +45,6 @@ pub(crate) fn chain_of(credential: &openmls::prelude::Credential) -> Vec<rustls_
     let chain = credentials::chain(credential).unwrap();
     chain.into_iter().map(rustls_pki_types::CertificateDer::into_owned).collect()
 }
+
+#[cfg(test)]
+mod tests;

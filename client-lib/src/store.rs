@@ -146,6 +146,15 @@ impl Store {
         Ok(Some(Zeroizing::new(seed)))
     }
 
+    /// Sizes of the MLS library's values, for tests.
+    #[cfg(test)]
+    pub(crate) fn mls_sizes(&self) -> Vec<usize> {
+        let sql = "SELECT length(group_data) FROM openmls_group_data";
+        let mut statement = self.connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+        rows.map(|size| usize::try_from(size.unwrap()).unwrap()).collect()
+    }
+
     /// Most pages that the database may have: what a full disk does, for tests.
     #[cfg(test)]
     pub(crate) fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {

@@ -4,6 +4,6 @@
 mod bad_commits;
 mod cases;
 mod crashes;
-mod harness;
+pub(crate) mod harness;
 mod joining;
 mod members;

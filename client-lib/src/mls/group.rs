@@ -438,4 +438,15 @@ impl Group {
         let message = bundle.into_commit().tls_serialize_detached().unwrap();
         (message, self.pending_access(party).unwrap().public().unwrap())
     }
+
+    /// The Welcome of a Commit that nobody has judged.
+    pub(crate) fn welcome_beside_the_gate(&mut self, party: &Party, step: &Transaction<'_>, plan: Plan) -> Vec<u8> {
+        let provider = party.provider(step);
+        let context = plan.context.unwrap().extensions().unwrap();
+        let builder = self.inner.commit_builder().propose_adds(plan.add);
+        let builder =
+            builder.propose_group_context_extensions(context).unwrap().load_psks(provider.storage()).unwrap();
+        let built = builder.build(provider.rand(), provider.crypto(), party.signer(), |_| true).unwrap();
+        built.stage_commit(&provider).unwrap().to_welcome_msg().unwrap().tls_serialize_detached().unwrap()
+    }
 }

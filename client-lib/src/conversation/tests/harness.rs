@@ -27,14 +27,14 @@ use crate::mls::DeviceCredentials;
 use crate::store::Store;
 
 /// Certificates of one region with one organisation.
-pub(super) struct Region {
+pub(crate) struct Region {
     root: RegionRoot,
     organisation: OrganisationCa,
     now: Timestamp,
 }
 
 impl Region {
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         let root = RegionRoot::create(&DisplayName::new("Regio").unwrap(), Validity::days(now, 3650)).unwrap();
         let organisation = root
             .issue_organisation(
@@ -50,7 +50,7 @@ impl Region {
         Self { root, organisation, now }
     }
 
-    pub(super) fn credentials(&self, name: &str, device: u8) -> DeviceCredentials {
+    pub(crate) fn credentials(&self, name: &str, device: u8) -> DeviceCredentials {
         let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
         let request = DeviceRequest::read(&DeviceRequest::make(&key).unwrap()).unwrap();
         let certificate = self
@@ -74,11 +74,11 @@ impl Region {
     }
 }
 
-pub(super) fn who(name: &str) -> ProfessionalAddress {
+pub(crate) fn who(name: &str) -> ProfessionalAddress {
     ProfessionalAddress::new(name, "zorg.example").unwrap()
 }
 
-pub(super) fn address(name: &str, device: u8) -> DeviceAddress {
+pub(crate) fn address(name: &str, device: u8) -> DeviceAddress {
     let mut id = [device; 16];
     id[..name.len().min(15)].copy_from_slice(&name.as_bytes()[..name.len().min(15)]);
     DeviceAddress { professional: who(name), device: DeviceId(id) }
@@ -137,7 +137,7 @@ pub(super) struct World {
 }
 
 #[expect(clippy::disallowed_methods, reason = "openmls compares lifetimes with the system's clock")]
-pub(super) fn real_now() -> Timestamp {
+pub(crate) fn real_now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp(since.as_millis() as u64)
 }

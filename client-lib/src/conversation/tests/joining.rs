@@ -177,3 +177,63 @@ fn a_relay_that_shows_two_members_different_logs_is_noticed_by_the_next_item() {
     };
     assert!(world.devices[1].events.iter().any(fork));
 }
+
+/// A member's program sends an item of its own making.
+fn smuggle(world: &mut World, index: usize, content: &[u8]) {
+    let group = world.core(index).authenticator(world.case).unwrap().unwrap().0;
+    let core = world.devices[index].core.as_mut().unwrap();
+    let tx = core.store.begin().unwrap();
+    let mut mls = crate::mls::group::Group::load(&tx.rows(), group).unwrap().unwrap();
+    let message = mls.encrypt(&core.party, &tx, content).unwrap();
+    tx.commit().unwrap();
+    core.groups.clear();
+    let operation = kring_protocol::ids::OperationId(rand::random());
+    let now = world.now;
+    world.relay.append(group, operation, message.into(), None, now).unwrap();
+}
+
+#[test]
+fn an_item_with_a_signature_for_another_case_or_none_is_not_shown_and_told() {
+    use crate::case::{CaseId, ItemDraft, ItemId};
+    use crate::conversation::Suspicion;
+    let mut world = World::together(&["anne", "bert"]);
+    let seen = crate::item::Seen { seq: Seq(1), hash: [0; 32] };
+    let draft = ItemDraft::markdown("elders gezegd");
+    let signer = world.core(0).party.signer();
+    let content = crate::item::encode(signer, CaseId([9; 16]), ItemId([1; 16]), &draft, world.now, seen).unwrap();
+    smuggle(&mut world, 0, &content);
+    smuggle(&mut world, 0, b"geen item");
+    world.settle();
+    assert!(world.texts(1).is_empty());
+    let what: Vec<_> = world.devices[1]
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Suspicion { what, by: Some(_), .. } => Some(*what),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(what, [Suspicion::Signature, Suspicion::Unreadable]);
+}
+
+#[test]
+fn a_second_thing_under_one_identifier_is_not_shown_and_told() {
+    use crate::case::{ItemDraft, ItemId};
+    use crate::conversation::Suspicion;
+    let mut world = World::together(&["anne", "bert"]);
+    world.say_once(0, 5, "het eerste");
+    world.settle();
+    let group = world.core(0).authenticator(world.case).unwrap().unwrap().0;
+    let seq = Seq(world.relay.logs[&group].records.len() as u64);
+    let hash = world.core(1).store.read().view(group, seq).unwrap().unwrap();
+    let seen = crate::item::Seen { seq, hash };
+    let signer = world.core(0).party.signer();
+    let draft = ItemDraft::markdown("iets anders");
+    let case = world.case;
+    let content = crate::item::encode(signer, case, ItemId([5; 16]), &draft, world.now, seen).unwrap();
+    smuggle(&mut world, 0, &content);
+    world.settle();
+    assert_eq!(world.texts(1), ["het eerste"]);
+    let reused = |event: &Event| matches!(event, Event::Suspicion { what: Suspicion::ItemReused, .. });
+    assert!(world.devices[1].events.iter().any(reused));
+}
