@@ -1,5 +1,5 @@
 //! The relay's outside: QUIC, TLS, bounds, queues, the life from start to stop. It decides nothing about groups; what it
-//! lets through, the [engine](crate::engine) is asked about.
+//! lets through, the engine is asked about.
 //!
 //! In the order of a connection: [`endpoint`] and [`tls`] say who may connect, [`session`] takes it from handshake to
 //! end, [`intake`] reads a request, [`answer`] has it answered through [`reply`], and what is live goes through

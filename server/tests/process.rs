@@ -1,5 +1,7 @@
 //! The relay as an operator meets it: a program, its exit codes, its signals.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
