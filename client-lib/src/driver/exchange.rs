@@ -14,7 +14,7 @@ use kring_protocol::refusal::Refusal;
 use quinn::{Connection, ReadError, RecvStream, WriteError};
 use serde::de::DeserializeOwned;
 
-use super::surroundings;
+use super::surroundings::{self, Since};
 use crate::api::RelayFault;
 
 /// Longest silence in an answer. A relay answers within milliseconds; a disk that stalls takes seconds.
@@ -111,22 +111,56 @@ async fn in_time<T>(patience: Duration, work: impl Future<Output = Result<T, Fai
     surroundings::within(patience, work).await.unwrap_or(Err(RelayFault::Silent.into()))
 }
 
+/// Longest time without a single packet while something is under way: a living relay acknowledges within a round trip,
+/// even while its disk stalls. QUIC's own idle time-out is far longer, so that idle devices need few packets.
+const DEAF_AFTER: Duration = Duration::from_secs(5);
+
 /// A connection on which requests are sent.
 pub(super) struct Exchange {
     connection: Connection,
     patience: Duration,
+    deaf_after: Duration,
+}
+
+/// Watches for a relay that has vanished: killed, or cut off.
+pub(super) struct Watch {
+    packets: u64,
+    since: Since,
+}
+
+impl Watch {
+    /// Begins to watch.
+    pub(super) fn begin() -> Self {
+        Self { packets: 0, since: Since::now() }
+    }
+
+    /// Whether nothing has come for too long, although something is under way. To be asked about every second.
+    pub(super) fn is_deaf(&mut self, exchange: &Exchange, under_way: bool) -> bool {
+        let packets = exchange.connection.stats().udp_rx.datagrams;
+        if !under_way || packets != self.packets {
+            self.packets = packets;
+            self.since = Since::now();
+        }
+        self.since.passed() >= exchange.deaf_after
+    }
 }
 
 impl Exchange {
     /// Sends requests on `connection`.
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, patience: PATIENCE }
+        Self { connection, patience: PATIENCE, deaf_after: DEAF_AFTER }
     }
 
     /// The same with less patience.
     #[cfg(test)]
     pub(super) fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same, noticing sooner that the relay has vanished.
+    #[cfg(test)]
+    pub(super) fn deaf_after(self, deaf_after: Duration) -> Self {
+        Self { deaf_after, ..self }
     }
 
     /// The connection.

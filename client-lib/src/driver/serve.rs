@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use super::Wish;
 use super::connection::ended;
 use super::core::{Arrival, Carry, ConnectionNumber, Job};
-use super::exchange::{Exchange, Failure, Frames, access_mut, decode};
+use super::exchange::{Exchange, Failure, Frames, Watch, access_mut, decode};
 use super::subscriptions::{Follow, FollowNumber, Live, Step, Subscriptions};
 use super::surroundings::{pause, within};
 use crate::api::{ConnectError, RelayFault};
@@ -29,6 +29,9 @@ const MOST_UNDER_WAY: usize = 64;
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// Longest wait before a follow or a reading of the inbox is tried again, whatever the relay asks for.
 const MOST_PAUSE_MS: u64 = 60_000;
+
+/// How often it is looked whether the relay is still there, while something is under way.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How serving a connection ended.
 #[derive(Debug)]
@@ -96,13 +99,20 @@ pub(super) async fn serve(
     let mut readers = JoinSet::new();
     let mut requests = JoinSet::new();
     readers.spawn(Arc::clone(&shared).read_pushes());
+    let mut watch = Watch::begin();
     loop {
+        // One of the readers reads the push stream for as long as the connection stands.
+        let under_way = !requests.is_empty() || readers.len() > 1;
+        if watch.is_deaf(&shared.exchange, under_way) {
+            return ConnectError::Unreachable.into();
+        }
         let outcome = tokio::select! {
             wished = Wish::is_no_longer_online(wish) => {
                 within(LAST_ANSWERS, finish(&shared, &mut carry, &mut requests)).await;
                 return wished.reason().into();
             }
             error = shared.exchange.connection().closed() => return ended(&error).into(),
+            () = pause(LOOK), if under_way => continue,
             Some(outcome) = readers.join_next() => outcome,
             Some(outcome) = requests.join_next() => outcome,
             next = carry.recv(), if requests.len() + readers.len() < MOST_UNDER_WAY => match next {

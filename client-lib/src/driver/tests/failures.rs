@@ -46,7 +46,10 @@ async fn a_relay_whose_certificate_is_not_its_own_is_refused() {
 #[tokio::test]
 async fn a_relay_whose_certificate_has_expired_or_is_not_valid_yet_is_refused() {
     let world = World::new();
-    let past = Validity { not_before: Timestamp(now().0 - 9 * Timestamp::DAY), not_after: Timestamp(now().0 - 1) };
+    let past = Validity {
+        not_before: Timestamp(now().0 - 9 * Timestamp::DAY),
+        not_after: Timestamp(now().0 - Timestamp::DAY),
+    };
     let outcome = attempt(&world, Flaws { validity: past, ..Flaws::default() }).await;
     assert_eq!(outcome, Err(ConnectError::RelayExpired));
     let future = Validity { not_before: now().plus(Timestamp::DAY), not_after: now().plus(2 * Timestamp::DAY) };
@@ -164,9 +167,9 @@ async fn a_client_comes_back_by_itself_and_tells_why_it_was_away() {
     client.connect();
     let mut seen = Vec::new();
     while seen.len() < 5 {
-        match events.next().await.expect("an event") {
-            event @ (ClientEvent::Connected | ClientEvent::Disconnected(_)) => seen.push(event),
-            _ => {}
+        let event = events.next().await.expect("an event");
+        if matches!(event, ClientEvent::Connected | ClientEvent::Disconnected(_)) {
+            seen.push(event);
         }
     }
     let expected = [
@@ -222,15 +225,4 @@ async fn the_store_is_free_again_when_closing_has_ended() {
     let wrong = Unlock::Key(zeroize::Zeroizing::new([8; 32]));
     assert!(matches!(Client::open(&profile, &wrong).await, Err(OpenError::Store(StoreError::WrongKey))));
     relay.abort();
-}
-
-#[tokio::test]
-async fn a_relay_that_cannot_be_found_is_named_as_that() {
-    let world = World::new();
-    let folder = tempfile::tempdir().expect("folder");
-    let mut setup = world.setup(([127, 0, 0, 1], 1).into(), Validity::days(now(), 30));
-    setup.relay = "relay.invalid:4433".parse().expect("address");
-    let profile = Profile::create(&folder.path().join("p"), &setup, &unlock()).expect("profile");
-    let client = Client::open(&profile, &unlock()).await.expect("client");
-    assert_eq!(client.connected().await, Err(ConnectError::Name));
 }

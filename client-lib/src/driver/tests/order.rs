@@ -1,5 +1,6 @@
 //! What is handed to the conversation while a connection stands, and in which order.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use kring_protocol::frame;
@@ -10,6 +11,7 @@ use kring_protocol::message::{
 };
 use kring_protocol::refusal::Refusal;
 use quinn::{Connection, SendStream};
+use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 
 use super::relay::{Flaws, World, accept, beside, next_request, reply, unlock, write};
@@ -34,6 +36,8 @@ struct Served {
     carry: mpsc::UnboundedSender<Carry>,
     jobs: mpsc::Receiver<Job>,
     end: tokio::task::JoinHandle<End>,
+    /// The wire between the two; aborted, it is cut.
+    cut: tokio::task::JoinHandle<()>,
     wish: watch::Sender<Wish>,
     _folder: tempfile::TempDir,
 }
@@ -47,7 +51,8 @@ impl Served {
         let world = World::new();
         let endpoint = world.listen(&Flaws::default());
         let folder = tempfile::tempdir().expect("folder");
-        let profile = world.profile(&folder.path().join("p"), endpoint.local_addr().expect("address"));
+        let (address, cut) = wire_to(endpoint.local_addr().expect("address")).await;
+        let profile = world.profile(&folder.path().join("p"), address);
         let store = Store::open(&profile.store_folder(), &unlock()).expect("store");
         let key = store.device_key().expect("store").expect("key");
         let identity = Identity::new(&profile, key).expect("identity");
@@ -58,12 +63,12 @@ impl Served {
         let (sender, jobs) = mpsc::channel(2);
         let (wish, mut wished) = watch::channel(Wish::Online(0));
         let end = beside(async move {
-            let exchange: Exchange = exchange.with_patience(patience);
+            let exchange: Exchange = exchange.with_patience(patience).deaf_after(Duration::from_millis(900));
             let end = serve(exchange, ConnectionNumber(1), sender, carried, &mut wished).await;
             drop((ours, endpoint));
             end
         });
-        Self { relay, carry, jobs, end, wish, _folder: folder }
+        Self { relay, carry, jobs, end, cut, wish, _folder: folder }
     }
 
     fn follow(&self, number: u64, after: Option<u64>) {
@@ -102,6 +107,29 @@ impl Served {
             Arrival::InboxRead => "inbox read".to_owned(),
         }
     }
+}
+
+/// A wire that carries packets between one client and a relay, and where the client finds it.
+async fn wire_to(relay: SocketAddr) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+    let near = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("socket");
+    let far = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("socket");
+    let address = near.local_addr().expect("address");
+    let wire = beside(async move {
+        let (mut there, mut back) = ([0; 2048], [0; 2048]);
+        let mut client = address;
+        loop {
+            // A packet that cannot be sent is lost, as packets are.
+            let _ = tokio::select! {
+                Ok((size, from)) = near.recv_from(&mut there) => {
+                    client = from;
+                    far.send_to(&there[..size], relay).await
+                }
+                Ok((size, _)) = far.recv_from(&mut back) => near.send_to(&back[..size], client).await,
+                else => return,
+            };
+        }
+    });
+    (address, wire)
 }
 
 fn record(seq: u64) -> Record {
@@ -247,6 +275,15 @@ async fn a_relay_that_never_answers_is_given_up() {
     let _held = served.asked().await;
     let end = served.end.await.expect("end");
     assert_eq!(end.reason, ConnectError::Fault(RelayFault::Silent));
+}
+
+#[tokio::test]
+async fn a_relay_that_vanishes_with_something_under_way_is_given_up_before_the_connection_idles_out() {
+    let served = Served::new().await;
+    served.cut.abort();
+    served.carry.send(Carry::Request(Ticket(1), read(1))).expect("served");
+    let end = served.end.await.expect("end");
+    assert_eq!(end.reason, ConnectError::Unreachable);
 }
 
 #[tokio::test]
