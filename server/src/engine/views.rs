@@ -70,6 +70,8 @@ pub(super) struct Views {
     uses: u64,
     weight: usize,
     budget: usize,
+    /// Weight at which eviction is tried again: what waits for a checkpoint stays, and is not to be counted each time.
+    evict_at: usize,
 }
 
 /// Reads a page of one kind.
@@ -111,6 +113,7 @@ impl Views {
             uses: 0,
             weight: 0,
             budget,
+            evict_at: budget,
         };
         while position < tail {
             position = position.next();
@@ -388,6 +391,7 @@ impl Views {
         if ended {
             self.checkpoint = None;
             self.store.checkpoint(through)?;
+            self.evict_at = self.budget;
             self.evict();
         }
         Ok(())
@@ -408,7 +412,7 @@ impl Views {
     /// Puts out what was not used for longest, until three quarters of the budget are left. No page is dirty then that
     /// a checkpoint under way would miss, since there is none.
     pub(super) fn evict(&mut self) {
-        if self.weight <= self.budget || self.checkpoint.is_some() {
+        if self.weight <= self.evict_at || self.checkpoint.is_some() {
             return;
         }
         let mut clean: Vec<(u64, PageId)> = self
@@ -426,6 +430,7 @@ impl Views {
             weight -= self.pages.remove(&id).map_or(0, |cached| cached.weight());
         }
         self.weight = weight;
+        self.evict_at = self.budget.max(weight + self.budget / 4);
     }
 
     /// Bytes of views in memory, roughly.

@@ -1,0 +1,203 @@
+//! A relay is killed at every single write: in the middle of an append, between the steps of a checkpoint, before its
+//! position is noted, while old entries are removed. Opened again it shows everything that it acknowledged, and of a
+//! bundle everything or nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use kring_protocol::ids::*;
+use kring_protocol::message as wire;
+
+use super::world::*;
+use crate::engine::{Answer, Command};
+use crate::store::{MemoryStore, PageId, Position, Store, StoreError};
+
+/// Lets so many writes through and then fails for ever. Each entry, page and removal is a write of its own.
+struct Failing {
+    inner: MemoryStore,
+    left: Arc<AtomicUsize>,
+}
+
+impl Failing {
+    fn spend(&self) -> Result<(), StoreError> {
+        let take = |left: usize| left.checked_sub(1);
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.map(|_| ()).map_err(|_| StoreError::Disk(std::io::ErrorKind::Other))
+    }
+}
+
+impl Store for Failing {
+    fn incarnation(&self) -> Incarnation {
+        self.inner.incarnation()
+    }
+
+    fn tail(&self) -> Position {
+        self.inner.tail()
+    }
+
+    fn checkpointed(&self) -> Position {
+        self.inner.checkpointed()
+    }
+
+    fn append(&mut self, entries: &[Bytes]) -> Result<(), StoreError> {
+        for entry in entries {
+            self.spend()?;
+            self.inner.append(std::slice::from_ref(entry))?;
+        }
+        // The sync.
+        self.spend()
+    }
+
+    fn entry(&self, position: Position) -> Result<Option<Bytes>, StoreError> {
+        self.inner.entry(position)
+    }
+
+    fn next_after(&self, position: Position) -> Result<Option<Position>, StoreError> {
+        self.inner.next_after(position)
+    }
+
+    fn page(&self, id: &PageId) -> Result<Option<Bytes>, StoreError> {
+        self.inner.page(id)
+    }
+
+    fn write_pages(&mut self, pages: &[(PageId, Option<Bytes>)]) -> Result<(), StoreError> {
+        for page in pages {
+            self.spend()?;
+            self.inner.write_pages(std::slice::from_ref(page))?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, through: Position) -> Result<(), StoreError> {
+        self.spend()?;
+        self.inner.checkpoint(through)?;
+        self.spend()
+    }
+
+    fn remove(&mut self, positions: &[Position]) -> Result<(), StoreError> {
+        for position in positions {
+            self.spend()?;
+            self.inner.remove(std::slice::from_ref(position))?;
+        }
+        Ok(())
+    }
+}
+
+/// What was acknowledged.
+#[derive(Default)]
+struct Acknowledged {
+    records: Vec<(u64, u64)>,
+    bundle: bool,
+}
+
+/// Plays a small history until the store fails, if it does. Returns what was acknowledged, and whether it came to the end.
+fn play(world: &mut World) -> (Acknowledged, bool) {
+    let mut done = Acknowledged::default();
+    let publish = wire::PublishKeyPackages { single_use: vec![key_package(1)], last_resort: None, replace: false };
+    let professional = requester(1, 7).professional;
+    let finished = (|| {
+        world.create(GROUP, 0).ok()?;
+        world.ask(Command::PublishKeyPackages { requester: requester(1, 7), request: publish }).ok()?;
+        for number in 1..=3 {
+            done.records.push((world.submit(0, number, "text").ok()?.seq.0, number));
+        }
+        world.now = world.now.plus(2_000);
+        // The checkpoint is taken after the tick was answered: its failure shows with the next command.
+        let _failed = world.ask(Command::Tick);
+        let claim = wire::ClaimKeyPackages { professional, device: None };
+        let claimed = world.ask(Command::ClaimKeyPackages { device: DeviceId([8; 16]), request: claim });
+        let Answer::Claimed(claimed) = claimed.ok()? else { panic!("claimed") };
+        let welcome = wire::SealedWelcome {
+            claim: claimed.devices[0].claim,
+            device: DeviceId([7; 16]),
+            sealed: vec![5; 5].into(),
+            cursor: CursorId([1; 16]),
+        };
+        let seq = receipt(world.ask(commitment(GROUP, 0, 4, vec![welcome]))).ok()?.seq.0;
+        done.records.push((seq, 4));
+        done.bundle = true;
+        let now = world.now;
+        let batch = (5..8).map(|number| submission(GROUP, 1, number, "text")).collect();
+        for (number, answer) in (5..).zip(world.core.handle(batch, now)) {
+            done.records.push((receipt(answer).ok()?.seq.0, number));
+        }
+        for _ in 0..4 {
+            world.now = world.now.plus(2_000);
+            world.ask(Command::Tick).ok()?;
+        }
+        world.ask(Command::Drain).ok()
+    })();
+    (done, finished.is_some())
+}
+
+fn failing_world(left: usize) -> World {
+    let store = MemoryStore::new(Incarnation([9; 16]));
+    let failing = Failing { inner: store.clone(), left: Arc::new(AtomicUsize::new(left)) };
+    World { core: open(Box::new(failing)), store, now: START }
+}
+
+#[test]
+fn killed_at_any_write_it_opens_to_what_it_acknowledged() {
+    let mut writes = 0;
+    loop {
+        let mut world = failing_world(writes);
+        let (acknowledged, finished) = play(&mut world);
+        if !finished {
+            assert!(world.create(GroupId([5; 16]), 5).is_err(), "a failed store pretends after {writes} writes");
+        }
+        world.restart();
+        for (seq, number) in &acknowledged.records {
+            let epoch = u64::from(*number > 4);
+            let again = match number {
+                4 => world.read(0, Some(3)).map(|stretch| (shape(&stretch).len(), 4)),
+                _ => world.submit(epoch, *number, "text").map(|receipt| (1, receipt.seq.0)),
+            };
+            assert_eq!(again, Ok((1, *seq)), "record {seq} after {writes} writes");
+        }
+        // Of the bundle there is everything or nothing: record, key of the next epoch, cursor, Welcome.
+        let record = world.read(0, None).is_ok_and(|stretch| stretch.epoch == Epoch(1));
+        let key = world.read(1, None).is_ok();
+        let inbox = world.ask(Command::ReadInbox { device: DeviceId([7; 16]), after: InboxSeq(0), limit: 100 });
+        let Ok(Answer::Inbox(inbox)) = inbox else { panic!("read") };
+        let moves = vec![wire::CursorMove { group: GROUP, cursor: CursorId([1; 16]), seq: Some(Seq(4)) }];
+        let cursor = world.ask(Command::MoveCursors(wire::MoveCursors { moves })).is_ok();
+        let parts = [record, key, inbox.notes.len() == 1, cursor];
+        assert!(parts == [record; 4], "half a bundle after {writes} writes: {parts:?}");
+        assert!(record || !acknowledged.bundle, "a lost bundle after {writes} writes");
+        // And it goes on from there.
+        world.now = world.now.plus(60_000);
+        if world.create(GROUP, 0).is_ok() {
+            let epoch = u64::from(record);
+            assert!(world.submit(epoch, 50, "text").is_ok(), "stuck after {writes} writes");
+            assert!(world.commit(epoch, 51).is_ok(), "stuck after {writes} writes");
+        }
+        if finished {
+            break;
+        }
+        writes += 1;
+    }
+    assert!(writes >= 30, "too few writes to prove anything: {writes}");
+}
+
+#[test]
+fn a_drained_relay_replays_nothing() {
+    let mut world = World::with_group();
+    world.submit(0, 1, "text").unwrap();
+    world.ask(Command::Drain).unwrap();
+    assert!(world.core.is_drained());
+    assert_eq!(world.store.checkpointed(), world.store.tail());
+}
+
+#[test]
+fn with_a_failed_store_nobody_is_answered_and_nothing_is_delivered() {
+    let mut world = failing_world(2);
+    world.create(GROUP, 0).unwrap();
+    let inbound = world.connect(1, 1);
+    world.follow(1, 0, None).unwrap();
+    let refusal = kring_protocol::refusal::Refusal::StoreFailed;
+    assert_eq!(world.submit(0, 1, "text"), Err(refusal.clone()));
+    assert_eq!(world.read(0, None).err(), Some(refusal));
+    assert_eq!(inbound.take(), [""; 0]);
+    assert!(world.core.has_failed());
+}

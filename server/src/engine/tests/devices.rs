@@ -1,0 +1,215 @@
+use kring_protocol::ids::*;
+use kring_protocol::message as wire;
+use kring_protocol::payload::Payload;
+use kring_protocol::refusal::{Refusal, RefusedRecipient};
+
+use super::world::*;
+use crate::engine::{Answer, Command};
+use crate::rules::limits::{CLAIM_LIFETIME, LOW_KEY_PACKAGES, MAX_INBOX, MAX_UNCLAIMED};
+
+const OWNER: u8 = 7;
+const CLAIMER: DeviceId = DeviceId([8; 16]);
+
+impl World {
+    fn publish(&mut self, device: u8, single_use: &[u8], last: Option<u8>) -> Result<wire::KeyPackageCount, Refusal> {
+        let request = wire::PublishKeyPackages {
+            single_use: single_use.iter().map(|number| key_package(*number)).collect(),
+            last_resort: last.map(key_package),
+            replace: false,
+        };
+        match self.ask(Command::PublishKeyPackages { requester: requester(1, device), request })? {
+            Answer::KeyPackageCount(count) => Ok(count),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn claim(&mut self) -> Result<wire::Claimed, Refusal> {
+        let professional = requester(1, OWNER).professional;
+        let request = wire::ClaimKeyPackages { professional, device: None };
+        match self.ask(Command::ClaimKeyPackages { device: CLAIMER, request })? {
+            Answer::Claimed(claimed) => Ok(claimed),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn add(&mut self, epoch: u64, number: u64, claims: &[(ClaimId, u8)]) -> Result<wire::Receipt, Refusal> {
+        let welcome = |(claim, device): &(ClaimId, u8)| wire::SealedWelcome {
+            claim: *claim,
+            device: DeviceId([*device; 16]),
+            sealed: Payload::from(vec![*device; 9]),
+            cursor: CursorId(claim.0),
+        };
+        receipt(self.ask(commitment(GROUP, epoch, number, claims.iter().map(welcome).collect())))
+    }
+
+    fn note(&mut self, number: u64, text: &str) -> Result<(), Refusal> {
+        let device = DeviceId([OWNER; 16]);
+        let sealed = Payload::from(text.as_bytes().to_vec());
+        let request = wire::SendNote { device, operation: operation(number), sealed };
+        self.ask(Command::SendNote { sender: CLAIMER, request }).map(|_| ())
+    }
+
+    fn inbox(&mut self, after: u64, limit: u64) -> Vec<(u64, Vec<u8>)> {
+        let command = Command::ReadInbox { device: DeviceId([OWNER; 16]), after: InboxSeq(after), limit };
+        let Ok(Answer::Inbox(part)) = self.ask(command) else { panic!("read") };
+        part.notes.iter().map(|note| (note.seq.0, note.sealed.to_vec())).collect()
+    }
+}
+
+fn reasons(claimed: &wire::Claimed) -> Vec<u64> {
+    claimed.refused.iter().map(|refused| refused.reason).collect()
+}
+
+#[test]
+fn a_key_package_is_claimed_once_and_then_the_last_resort_is_given() {
+    let mut world = World::new();
+    assert_eq!(world.claim(), Err(Refusal::UnknownProfessional));
+    let count = world.publish(OWNER, &[1, 2, 1], Some(9)).unwrap();
+    assert_eq!((count.single_use, count.last_resort), (2, true));
+    // The reply was lost, and it is published again: nothing is given twice.
+    assert_eq!(world.publish(OWNER, &[1, 2], None).unwrap().single_use, 2);
+    let mut given = Vec::new();
+    for _ in 0..4 {
+        given.push(world.claim().unwrap().devices[0].key_package.clone());
+        world.tick();
+        world.restart();
+        world.publish(OWNER, &[1], None).unwrap();
+    }
+    assert_eq!(given, [1, 2, 9, 9].map(key_package));
+}
+
+#[test]
+fn a_claim_answers_for_each_device_and_a_bad_one_blocks_nobody() {
+    let mut world = World::new();
+    world.publish(OWNER, &[1], None).unwrap();
+    world.publish(OWNER + 1, &[2], None).unwrap();
+    assert_eq!(world.claim().unwrap().devices.len(), 2);
+    world.publish(OWNER, &[3], None).unwrap();
+    let claimed = world.claim().unwrap();
+    assert_eq!((claimed.devices.len(), reasons(&claimed)), (1, vec![RefusedRecipient::NO_CLAIM]));
+    let count = world.publish(OWNER, &(10..=109).collect::<Vec<_>>(), None).unwrap();
+    assert_eq!(count.single_use, 100);
+    assert_eq!(world.publish(OWNER, &[200], None), Err(Refusal::TooMany { limit: 100 }));
+    let bad = wire::PublishKeyPackages {
+        single_use: vec![message(GROUP, 0, APPLICATION, b"x")],
+        last_resort: None,
+        replace: false,
+    };
+    let answer = world.ask(Command::PublishKeyPackages { requester: requester(1, OWNER), request: bad });
+    assert_eq!(answer.err(), Some(Refusal::NotKeyPackage));
+}
+
+#[test]
+fn a_claimer_cannot_empty_a_colleagues_pool_and_the_owner_hears_of_few_left() {
+    let mut world = World::new();
+    world.publish(OWNER, &(0..100).collect::<Vec<_>>(), None).unwrap();
+    let inbound = world.connect(3, OWNER);
+    for _ in 0..50 {
+        world.claim().unwrap();
+    }
+    assert!(matches!(world.claim(), Err(Refusal::RateLimited { .. })));
+    assert_eq!(inbound.take(), [""; 0]);
+    world.now = world.now.plus(Timestamp::DAY);
+    let low = 50 - LOW_KEY_PACKAGES + 1;
+    for _ in 0..low {
+        world.claim().unwrap();
+    }
+    assert_eq!(inbound.take(), ["KeyPackagesLow"]);
+}
+
+#[test]
+fn a_bundle_is_stored_whole_and_its_welcomes_are_redelivered_until_acknowledged() {
+    let mut world = World::with_group();
+    let inbound = world.connect(3, OWNER);
+    world.publish(OWNER, &[1], None).unwrap();
+    let claim = world.claim().unwrap().devices[0].claim;
+    world.add(0, 1, &[(claim, OWNER)]).unwrap();
+    assert_eq!(inbound.take().last().map(String::as_str), Some("InboxWaiting"));
+    for _ in 0..2 {
+        assert_eq!(world.inbox(0, 100), [(1, vec![OWNER; 9])]);
+        world.restart();
+        world.tick();
+    }
+    // The joiner's cursor is there.
+    let moved = wire::CursorMove { group: GROUP, cursor: CursorId(claim.0), seq: Some(Seq(1)) };
+    world.ask(Command::MoveCursors(wire::MoveCursors { moves: vec![moved] })).unwrap();
+    let device = DeviceId([OWNER; 16]);
+    world.ask(Command::AcknowledgeInbox { device, through: InboxSeq(1) }).unwrap();
+    world.restart();
+    assert_eq!(world.inbox(0, 100), []);
+}
+
+#[test]
+fn recipients_that_stand_in_the_way_are_named_and_nothing_is_stored() {
+    let mut world = World::with_group();
+    world.publish(OWNER, &[1, 2], None).unwrap();
+    world.publish(OWNER + 1, &[3], None).unwrap();
+    let claimed = world.claim().unwrap();
+    let (good, revoked) = (claimed.devices[0].claim, claimed.devices[1].claim);
+    world.ask(Command::RevokeDevice(DeviceId([OWNER + 1; 16]))).unwrap();
+    let unknown = ClaimId([0xee; 16]);
+    let refused = world.add(0, 1, &[(good, OWNER), (good, OWNER), (unknown, OWNER), (revoked, OWNER + 1)]);
+    let Err(Refusal::Recipients(refused)) = refused else { panic!("{refused:?}") };
+    let reasons: Vec<_> = refused.iter().map(|refused| refused.reason).collect();
+    use RefusedRecipient as R;
+    assert_eq!(reasons, [R::NO_CLAIM, R::NO_CLAIM, R::REVOKED]);
+    assert_eq!(world.read(0, None).unwrap().head, Seq(0));
+    assert_eq!(world.inbox(0, 100), []);
+    // The claim is still good, and once it is used no longer.
+    world.add(0, 2, &[(good, OWNER)]).unwrap();
+    assert!(matches!(world.add(1, 3, &[(good, OWNER)]), Err(Refusal::Recipients(_))));
+    let late = world.claim().unwrap().devices[0].claim;
+    world.now = world.now.plus(CLAIM_LIFETIME);
+    assert!(matches!(world.add(1, 4, &[(late, OWNER)]), Err(Refusal::Recipients(_))));
+}
+
+#[test]
+fn a_full_inbox_keeps_room_for_welcomes_and_then_refuses_claims() {
+    let mut world = World::with_group();
+    world.publish(OWNER, &[], Some(9)).unwrap();
+    for number in 0..MAX_UNCLAIMED as u64 {
+        world.note(number, "note").unwrap();
+    }
+    let Err(Refusal::Recipients(refused)) = world.note(999, "note") else { panic!("full") };
+    assert_eq!(refused[0].reason, RefusedRecipient::INBOX_FULL);
+    for _ in MAX_UNCLAIMED..MAX_INBOX {
+        assert_eq!(world.claim().unwrap().devices.len(), 1);
+    }
+    assert_eq!(reasons(&world.claim().unwrap()), [RefusedRecipient::INBOX_FULL]);
+    world.now = world.now.plus(CLAIM_LIFETIME);
+    assert_eq!(world.claim().unwrap().devices.len(), 1);
+}
+
+#[test]
+fn notes_come_in_order_once_and_in_parts() {
+    let mut world = World::new();
+    assert_eq!(world.note(1, "too early"), Err(Refusal::UnknownProfessional));
+    world.publish(OWNER, &[1], None).unwrap();
+    world.note(1, "first").unwrap();
+    world.note(2, "second").unwrap();
+    world.restart();
+    world.note(1, "first").unwrap();
+    assert_eq!(world.note(1, "other"), Err(Refusal::OperationReused));
+    assert_eq!(world.inbox(0, 1), [(1, b"first".to_vec())]);
+    assert_eq!(world.inbox(1, 100), [(2, b"second".to_vec())]);
+}
+
+#[test]
+fn a_revoked_device_has_nothing_and_gets_nothing() {
+    let mut world = World::new();
+    world.publish(OWNER, &[1], Some(2)).unwrap();
+    world.note(1, "note").unwrap();
+    let device = DeviceId([OWNER; 16]);
+    world.ask(Command::RevokeDevice(device)).unwrap();
+    world.tick();
+    world.restart();
+    assert_eq!(world.inbox(0, 100), []);
+    assert_eq!(world.claim(), Err(Refusal::UnknownProfessional));
+    let request = wire::ClaimKeyPackages { professional: requester(1, OWNER).professional, device: Some(device) };
+    let Ok(Answer::Claimed(claimed)) = world.ask(Command::ClaimKeyPackages { device: CLAIMER, request }) else {
+        panic!("answered")
+    };
+    assert_eq!(reasons(&claimed), [RefusedRecipient::REVOKED]);
+    assert!(matches!(world.note(2, "note"), Err(Refusal::Recipients(_))));
+    assert_eq!(world.publish(OWNER, &[3], None), Err(Refusal::Revoked));
+}

@@ -1,0 +1,166 @@
+use kring_protocol::ids::*;
+use kring_protocol::message as wire;
+use kring_protocol::refusal::Refusal;
+
+use super::world::*;
+use crate::engine::{Answer, Command};
+use crate::rules::retention::{COMMIT_RETENTION, READ_RETENTION, UNREAD_RETENTION};
+use crate::store::{PageId, Position, Store};
+
+const CURSOR: CursorId = CursorId([3; 16]);
+
+impl World {
+    fn register(&mut self, cursor: CursorId, seq: u64) {
+        let request = wire::RegisterCursor { access: bare(GROUP, 0), cursor, seq: Seq(seq) };
+        self.ask(Command::RegisterCursor { access: access(GROUP, 0), request }).expect("registered");
+    }
+
+    fn move_to(&mut self, cursor: CursorId, seq: Option<u64>) -> Result<Answer, Refusal> {
+        let moves = vec![wire::CursorMove { group: GROUP, cursor, seq: seq.map(Seq) }];
+        self.ask(Command::MoveCursors(wire::MoveCursors { moves }))
+    }
+
+    fn entries(&self) -> usize {
+        let (mut count, mut at) = (0, Position(0));
+        while let Some(next) = self.store.next_after(at).expect("reads") {
+            (count, at) = (count + 1, next);
+        }
+        count
+    }
+}
+
+#[test]
+fn records_that_every_cursor_has_passed_go_after_seven_days() {
+    let mut world = World::with_group();
+    world.register(CURSOR, 0);
+    for number in 1..=3 {
+        world.submit(0, number, "text").unwrap();
+    }
+    world.move_to(CURSOR, Some(2)).unwrap();
+    world.now = START.plus(READ_RETENTION - Timestamp::DAY);
+    world.sweep();
+    assert_eq!(shape(&world.read(0, None).unwrap()), ["1", "2", "3"]);
+    world.now = START.plus(READ_RETENTION);
+    world.sweep();
+    assert_eq!(shape(&world.read(0, None).unwrap()), ["1-2/2/0", "3"]);
+    world.restart();
+    assert_eq!(shape(&world.read(0, Some(1)).unwrap()), ["2-2/1/0", "3"]);
+    // Nothing is left of what has gone.
+    assert_eq!(world.entries(), 1);
+    assert_eq!(world.submit(0, 4, "text").map(|receipt| receipt.seq), Ok(Seq(4)));
+}
+
+#[test]
+fn what_nobody_has_read_goes_after_thirty_days_and_commits_stay() {
+    let mut world = World::with_group();
+    world.submit(0, 1, "text").unwrap();
+    world.commit(0, 2).unwrap();
+    world.submit(1, 3, "text").unwrap();
+    world.register(CURSOR, 0);
+    world.now = START.plus(UNREAD_RETENTION - Timestamp::DAY);
+    world.move_to(CURSOR, Some(0)).unwrap();
+    world.sweep();
+    assert_eq!(shape(&world.read(1, Some(0)).unwrap()), ["1", "2", "3"]);
+    world.now = START.plus(UNREAD_RETENTION);
+    world.sweep();
+    assert_eq!(shape(&world.read(1, Some(0)).unwrap()), ["1-1/1/0", "2", "3-3/1/0"]);
+    world.now = START.plus(COMMIT_RETENTION);
+    world.sweep();
+    // The key outlives the Commit, so that who comes too late is told that a Commit is missing.
+    assert_eq!(shape(&world.read(0, Some(0)).unwrap()), ["1-2/2/1"]);
+    world.restart();
+    assert_eq!(shape(&world.read(1, Some(0)).unwrap()), ["1-3/3/1"]);
+}
+
+#[test]
+fn a_long_log_drops_whole_blocks_and_counts_on() {
+    let mut world = World::with_group();
+    for number in 1..=299 {
+        world.submit(0, number, "text").unwrap();
+    }
+    world.commit(0, 300).unwrap();
+    world.now = START.plus(UNREAD_RETENTION);
+    for _ in 0..4 {
+        world.sweep();
+    }
+    assert_eq!(shape(&world.read(1, Some(0)).unwrap()), ["1-299/299/0", "300"]);
+    assert_eq!(world.store.page(&PageId::Block(GROUP, 0)), Ok(None));
+    world.restart();
+    assert_eq!(shape(&world.read(1, Some(150)).unwrap()), ["151-299/149/0", "300"]);
+    assert_eq!(world.submit(1, 301, "text").map(|receipt| receipt.seq), Ok(Seq(301)));
+}
+
+#[test]
+fn cursors_move_forward_only_and_unknown_ones_are_refused() {
+    let mut world = World::with_group();
+    world.register(CURSOR, 0);
+    for number in 1..=3 {
+        world.submit(0, number, "text").unwrap();
+    }
+    world.move_to(CURSOR, Some(3)).unwrap();
+    world.move_to(CURSOR, Some(1)).unwrap();
+    assert_eq!(world.move_to(CursorId([4; 16]), Some(1)).err(), Some(Refusal::UnknownCursor));
+    world.now = START.plus(READ_RETENTION);
+    world.sweep();
+    assert_eq!(shape(&world.read(0, None).unwrap()), ["1-3/3/0"]);
+    world.move_to(CURSOR, None).unwrap();
+    assert_eq!(world.move_to(CURSOR, Some(1)).err(), Some(Refusal::UnknownCursor));
+}
+
+#[test]
+fn a_welcome_outlives_its_record_for_as_long_as_commits_stay() {
+    let mut world = World::with_group();
+    let request = wire::PublishKeyPackages { single_use: vec![key_package(1)], last_resort: None, replace: false };
+    world.ask(Command::PublishKeyPackages { requester: requester(1, 7), request }).unwrap();
+    let professional = requester(1, 7).professional;
+    let request = wire::ClaimKeyPackages { professional, device: None };
+    let Ok(Answer::Claimed(claimed)) = world.ask(Command::ClaimKeyPackages { device: DeviceId([8; 16]), request })
+    else {
+        panic!("claimed")
+    };
+    let welcome = wire::SealedWelcome {
+        claim: claimed.devices[0].claim,
+        device: DeviceId([7; 16]),
+        sealed: vec![1, 2, 3].into(),
+        cursor: CURSOR,
+    };
+    receipt(world.ask(commitment(GROUP, 0, 1, vec![welcome]))).unwrap();
+    let inbox = |world: &mut World| {
+        let command = Command::ReadInbox { device: DeviceId([7; 16]), after: InboxSeq(0), limit: 100 };
+        let Ok(Answer::Inbox(part)) = world.ask(command) else { panic!("read") };
+        part.notes.len()
+    };
+    world.now = START.plus(COMMIT_RETENTION - Timestamp::DAY);
+    world.sweep();
+    assert_eq!(inbox(&mut world), 1);
+    world.now = START.plus(COMMIT_RETENTION + Timestamp::DAY);
+    world.sweep();
+    world.restart();
+    assert_eq!((inbox(&mut world), world.entries()), (0, 0));
+}
+
+#[test]
+fn a_closed_group_is_erased_once_everybody_has_read_it_and_its_id_is_not_used_again() {
+    let mut world = World::with_group();
+    world.register(CURSOR, 0);
+    assert_eq!(world.ask(Command::EraseGroup(access(GROUP, 0))).err(), Some(Refusal::NotFinal));
+    let Command::SubmitCommit { access: proven, mut request } = commitment(GROUP, 0, 1, Vec::new()) else {
+        panic!("a Commit")
+    };
+    request.closes = Some(true);
+    receipt(world.ask(Command::SubmitCommit { access: proven, request })).unwrap();
+    assert_eq!(world.ask(Command::EraseGroup(access(GROUP, 0))).err(), Some(Refusal::NotFinal));
+    world.ask(Command::EraseGroup(access(GROUP, 1))).unwrap();
+    assert_eq!(world.submit(1, 2, "text"), Err(Refusal::Forbidden));
+    world.sweep();
+    assert_eq!(shape(&world.read(1, Some(0)).unwrap()), ["1"]);
+    let inbound = world.connect(1, 1);
+    world.follow(1, 1, Some(1)).unwrap();
+    world.move_to(CURSOR, Some(1)).unwrap();
+    world.sweep();
+    assert_eq!(inbound.take(), ["SubscriptionEnded"]);
+    world.restart();
+    assert_eq!(world.read(1, None).err(), Some(Refusal::Forbidden));
+    assert_eq!(world.create(GROUP, 0), Err(Refusal::GroupExists));
+    assert_eq!((world.entries(), world.store.page(&PageId::Block(GROUP, 0))), (0, Ok(None)));
+}
