@@ -34,6 +34,12 @@ use crate::conversation::{Conversation, Settings};
 use crate::identity::{Identity, Profile};
 use crate::store::{Store, Unlock};
 
+/// What tests of other modules need of a device's world.
+#[cfg(test)]
+pub(crate) mod testing {
+    pub(crate) use super::tests::relay::{World, now, unlock};
+}
+
 pub(crate) use self::core::Job;
 pub use self::surroundings::{Clock, Jitter, Surroundings};
 pub(crate) use self::waiters::Waiter;

@@ -2,4 +2,4 @@
 
 mod failures;
 mod order;
-mod relay;
+pub(super) mod relay;

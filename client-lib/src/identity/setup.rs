@@ -189,3 +189,6 @@ impl fmt::Debug for Setup {
         f.write_str("Setup(..)")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,12 +28,12 @@ use crate::store::Unlock;
 
 /// The moment at which all tests play: certificates are valid around it, and rustls' own verifiers use the system's
 /// clock, so it is today.
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Surroundings::default().clock.now()
 }
 
 /// A region and an organisation that issue what a test needs.
-pub(super) struct World {
+pub(crate) struct World {
     region: RegionRoot,
     organisation: OrganisationCa,
 }
@@ -61,7 +61,7 @@ impl Default for Flaws {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let valid = Validity::days(now(), 300);
         let long = Validity { not_before: Timestamp(now().0 - 20 * Timestamp::DAY), ..Validity::days(now(), 3_000) };
         let name = DisplayName::new(&format!("Regio {:08x}", rand::random::<u32>())).expect("name");
@@ -76,12 +76,12 @@ impl World {
         Self { region, organisation }
     }
 
-    pub(super) fn root(&self) -> CertificateDer<'static> {
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
         self.region.certificate().clone()
     }
 
     /// A setup of a new device for the relay at `address`.
-    pub(super) fn setup(&self, address: SocketAddr, validity: Validity) -> Setup {
+    pub(crate) fn setup(&self, address: SocketAddr, validity: Validity) -> Setup {
         let key = PrivateKey::generate(Algorithm::Ed25519).expect("key");
         let subject = DeviceSubject {
             address: DeviceAddress {
@@ -136,7 +136,7 @@ impl World {
 }
 
 /// Opens a store without stretching a passphrase.
-pub(super) fn unlock() -> Unlock {
+pub(crate) fn unlock() -> Unlock {
     Unlock::Key(Zeroizing::new([7; 32]))
 }
 
