@@ -1,7 +1,7 @@
 //! The conversation core: inputs in, actions out, each input in one transaction of the store.
 //!
-//! It has no thread, no socket and no clock, and it is what a simulation runs. [`io`] is its contract with the driver,
-//! [`event`] what it tells the user.
+//! It has no thread, no socket and no clock, and it is what a simulation runs. [`Input`] and
+//! [`Action`] are its contract with the driver, [`Event`] is what it tells the user.
 
 mod answers;
 mod command;

@@ -1,8 +1,8 @@
 //! MLS (RFC 9420): groups, Commits, the merge gate, access keys, padding, sealing.
 //!
 //! Nothing here opens a socket or decides what the user wants. **No Commit is merged without a
-//! [`Judged`](gate::Judged) value, which only the gate makes**, and openmls's own groups do not leave this folder
-//! except through [`group::Group`].
+//! `Judged` value, which only the gate makes**, and openmls's own groups do not leave this folder
+//! except through `group::Group`.
 //!
 //! Ciphersuite: `MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519` (0x004F, draft-ietf-mls-pq-ciphersuites; its code
 //! point is provisional). Handshake messages are PrivateMessages. Past epochs are not kept.

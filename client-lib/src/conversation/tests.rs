@@ -7,3 +7,4 @@ mod crashes;
 pub(crate) mod harness;
 mod joining;
 mod members;
+mod relay;

@@ -66,3 +66,68 @@ fn the_one_who_adds_may_fail_at_any_step() {
 fn the_one_who_is_added_may_fail_at_any_step() {
     fail_everywhere(1, &[0, 4]);
 }
+
+#[test]
+fn a_device_that_begins_again_goes_on_where_it_was() {
+    let mut world = World::together(&["anne", "bert"]);
+    let case = world.case;
+    world.say(0, "een");
+    // Submitted and stored, and nobody knows whether the relay has it.
+    let (_, request) = world.devices[0].requests.pop_front().unwrap();
+    world.answer(0, request).unwrap();
+    world.restart(0);
+    world.settle();
+    world.command(0, Command::UpdateKeys { case });
+    // A Commit waits in the group for its record.
+    world.restart(0);
+    world.say(0, "twee");
+    world.restart(0);
+    world.settle();
+    world.restart(1);
+    world.say(1, "drie");
+    world.settle();
+    assert_eq!(world.texts(0), ["een", "twee", "drie"]);
+    assert_eq!(world.texts(0), world.texts(1));
+    world.agree(&[0, 1]);
+    assert_eq!(world.suspicions(), 0);
+}
+
+#[test]
+fn a_case_that_waits_for_its_successor_waits_through_a_restart() {
+    let mut world = World::together(&["anne", "bert", "cees"]);
+    let case = world.case;
+    world.command(2, Command::UpdateKeys { case });
+    let (_, request) = world.devices[2].requests.pop_front().unwrap();
+    let kring_protocol::message::Request::SubmitCommit(commit) = request else { panic!("a Commit") };
+    let key = Some(kring_protocol::ids::AccessKey([1; 32]));
+    let now = world.now;
+    world.relay.append(commit.access.group, commit.operation, commit.message, key, now).unwrap();
+    world.disconnect(2);
+    world.settle();
+    world.restart(0);
+    world.restart(1);
+    world.say(1, "wacht");
+    world.pass(100_000);
+    world.agree(&[0, 1]);
+    assert_eq!(world.texts(0), ["wacht"]);
+}
+
+#[test]
+fn a_clock_an_hour_off_is_told_and_a_store_of_another_device_is_refused() {
+    use crate::conversation::{Conversation, Event, Input, OpenError, Settings};
+    let mut world = World::new(&["anne", "bert"]);
+    let connected = crate::conversation::Connected {
+        incarnation: kring_protocol::ids::Incarnation([2; 16]),
+        relay_now: kring_protocol::ids::Timestamp(world.now.0 - 3_600_000),
+        key_packages: 3,
+        last_resort: true,
+        inbox: 0,
+    };
+    world.feed(0, Input::Connected(connected));
+    assert!(world.devices[0].events.contains(&Event::ClockOff { ahead_seconds: 3_600 }));
+    assert!(world.devices[0].events.contains(&Event::RelayReplaced));
+    let Conversation { store, .. } = world.devices[0].core.take().unwrap();
+    let other = world.region.credentials("bert", 1);
+    let opened = Conversation::open(store, other, Settings::new("relay.example:1"), world.now);
+    assert!(matches!(opened, Err(OpenError::OtherDevice)));
+}

@@ -1,6 +1,6 @@
-//! Devices, a relay that does what a relay promises in the least number of words, and the wires between them.
+//! Devices, their certificates, and the wires between them and the relay.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kring_pki::form::{DisplayName, FunctionCode};
@@ -9,22 +9,16 @@ use kring_pki::issue::{
 };
 use kring_pki::verify::{Crls, TrustAnchors};
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
-use kring_protocol::ids::{
-    AccessKey, ClaimId, CursorId, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, MessageHash, OperationId, Seq,
-    Timestamp,
-};
-use kring_protocol::message::{
-    Claimed, ClaimedDevice, Empty, KeyPackageCount, Note, Receipt, Record, Reply, Request,
-};
-use kring_protocol::mls::private_message;
-use kring_protocol::payload::Payload;
-use kring_protocol::refusal::{Refusal, RefusedRecipient};
+use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Incarnation, Seq, Timestamp};
+use kring_protocol::message::{Note, Reply, Request};
+use kring_protocol::refusal::Refusal;
 
 use crate::case::{CaseId, Item, ItemDraft, ItemId, Position, Role};
 use crate::conversation::{Action, Command, Connected, Conversation, Event, Input, Settings, StepError, Ticket};
-use crate::item::sha256;
 use crate::mls::DeviceCredentials;
 use crate::store::Store;
+
+use super::relay::Relay;
 
 /// Certificates of one region with one organisation.
 pub(crate) struct Region {
@@ -68,9 +62,13 @@ impl Region {
         DeviceCredentials {
             chain: certificate.chain().to_vec(),
             key: key.ed25519_seed().unwrap(),
-            anchors: TrustAnchors::from_der([self.root.certificate()]).unwrap(),
+            anchors: self.anchors(),
             crls: Crls::default(),
         }
+    }
+
+    fn anchors(&self) -> TrustAnchors {
+        TrustAnchors::from_der([self.root.certificate()]).unwrap()
     }
 }
 
@@ -84,34 +82,10 @@ pub(crate) fn address(name: &str, device: u8) -> DeviceAddress {
     DeviceAddress { professional: who(name), device: DeviceId(id) }
 }
 
-/// One log.
-#[derive(Default)]
-pub(super) struct Log {
-    pub(super) epoch: Epoch,
-    pub(super) keys: BTreeMap<Epoch, AccessKey>,
-    /// Record of the Commit that opened an epoch.
-    pub(super) opened: BTreeMap<Epoch, Seq>,
-    pub(super) records: Vec<Record>,
-    pub(super) receipts: BTreeMap<OperationId, (MessageHash, Receipt)>,
-}
-
-/// A relay in the least number of words.
-#[derive(Default)]
-pub(super) struct Relay {
-    pub(super) logs: BTreeMap<GroupId, Log>,
-    pub(super) packages: BTreeMap<DeviceAddressKey, (Vec<Payload>, Option<Payload>)>,
-    pub(super) inboxes: BTreeMap<DeviceId, Vec<Payload>>,
-    /// Devices whose inbox takes nothing more.
-    pub(super) full: BTreeSet<DeviceId>,
-    pub(super) acknowledged: BTreeMap<DeviceId, InboxSeq>,
-    pub(super) cursors: BTreeMap<CursorId, Seq>,
-    claims: u8,
-}
-
-type DeviceAddressKey = (ProfessionalAddress, DeviceId);
-
 /// One device and its connection.
 pub(super) struct Device {
+    chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    key: zeroize::Zeroizing<[u8; 32]>,
     pub(super) core: Option<Conversation>,
     pub(super) address: DeviceAddress,
     pub(super) online: bool,
@@ -163,8 +137,11 @@ impl World {
         let credentials = self.region.credentials(name, number);
         let store = Store::in_memory().unwrap();
         let settings = Settings { relay: "relay.example:1".to_owned(), key_packages: 3 };
+        let (chain, key) = (credentials.chain.clone(), credentials.key.clone());
         let core = Conversation::open(store, credentials, settings, self.now).unwrap();
         let device = Device {
+            chain,
+            key,
             address: core.address().clone(),
             core: Some(core),
             online: false,
@@ -205,6 +182,21 @@ impl World {
             inbox: inbox.saturating_sub(read.0),
         };
         self.feed(index, Input::Connected(connected));
+    }
+
+    /// The process ends, and begins again with what is in the store.
+    pub(super) fn restart(&mut self, index: usize) {
+        let device = &mut self.devices[index];
+        let Conversation { store, settings, .. } = device.core.take().unwrap();
+        let credentials = DeviceCredentials {
+            chain: device.chain.clone(),
+            key: device.key.clone(),
+            anchors: self.region.anchors(),
+            crls: Crls::default(),
+        };
+        device.core = Some(Conversation::open(store, credentials, settings, self.now).unwrap());
+        device.wake = None;
+        self.connect(index);
     }
 
     pub(super) fn disconnect(&mut self, index: usize) {
@@ -430,135 +422,6 @@ impl World {
             .flat_map(|device| &device.events)
             .filter(|event| matches!(event, Event::Suspicion { .. } | Event::CommitRefused { .. }))
             .count()
-    }
-}
-
-impl Relay {
-    fn answer(&mut self, device: &DeviceAddress, request: Request, now: Timestamp) -> Result<Vec<Reply>, Refusal> {
-        match request {
-            Request::CreateGroup(create) => {
-                if let Some(log) = self.logs.get(&create.access.group) {
-                    return match log.receipts.get(&create.operation) {
-                        Some((_, receipt)) => Ok(vec![receipt.clone().into()]),
-                        None => Err(Refusal::GroupExists),
-                    };
-                }
-                let receipt = Receipt { seq: Seq(0), at: now };
-                let mut log = Log { epoch: create.access.epoch, ..Log::default() };
-                log.keys.insert(create.access.epoch, create.access_key);
-                log.receipts.insert(create.operation, (MessageHash([0; 32]), receipt.clone()));
-                self.logs.insert(create.access.group, log);
-                Ok(vec![receipt.into()])
-            }
-            Request::Submit(submit) => {
-                let message = submit.message;
-                self.append(submit.access.group, submit.operation, message, None, now)
-                    .map(|receipt| vec![receipt.into()])
-            }
-            Request::SubmitCommit(commit) => {
-                let known = self
-                    .logs
-                    .get(&commit.access.group)
-                    .is_some_and(|log| log.receipts.contains_key(&commit.operation));
-                let refused: Vec<_> = commit
-                    .welcomes
-                    .iter()
-                    .filter(|welcome| self.full.contains(&welcome.device))
-                    .map(|welcome| RefusedRecipient {
-                        claim: welcome.claim,
-                        device: welcome.device,
-                        reason: RefusedRecipient::INBOX_FULL,
-                    })
-                    .collect();
-                if !known && !refused.is_empty() {
-                    return Err(Refusal::Recipients(refused));
-                }
-                let key = Some(commit.next_access_key);
-                let receipt = self.append(commit.access.group, commit.operation, commit.message, key, now)?;
-                if !known {
-                    for welcome in commit.welcomes {
-                        self.cursors.insert(welcome.cursor, receipt.seq);
-                        self.inboxes.entry(welcome.device).or_default().push(welcome.sealed);
-                    }
-                }
-                Ok(vec![receipt.into()])
-            }
-            Request::MoveCursors(moves) => {
-                for step in moves.moves {
-                    match step.seq {
-                        Some(seq) => self.cursors.insert(step.cursor, seq),
-                        None => self.cursors.remove(&step.cursor),
-                    };
-                }
-                Ok(vec![Empty.into()])
-            }
-            Request::PublishKeyPackages(publish) => {
-                let mine = self.packages.entry((device.professional.clone(), device.device)).or_default();
-                mine.0.extend(publish.single_use);
-                if publish.last_resort.is_some() {
-                    mine.1 = publish.last_resort;
-                }
-                let count = KeyPackageCount { single_use: mine.0.len() as u64, last_resort: mine.1.is_some() };
-                Ok(vec![count.into()])
-            }
-            Request::ClaimKeyPackages(claim) => {
-                let mut devices = Vec::new();
-                for ((professional, id), packages) in &mut self.packages {
-                    let wanted = *professional == claim.professional && claim.device.is_none_or(|one| one == *id);
-                    if !wanted {
-                        continue;
-                    }
-                    self.claims += 1;
-                    let package = packages.0.pop().or_else(|| packages.1.clone()).unwrap();
-                    devices.push(ClaimedDevice {
-                        device: *id,
-                        claim: ClaimId([self.claims; 16]),
-                        key_package: package,
-                        until: now.plus(Timestamp::DAY),
-                    });
-                }
-                if devices.is_empty() {
-                    return Err(Refusal::UnknownProfessional);
-                }
-                Ok(vec![Claimed { devices, refused: Vec::new() }.into()])
-            }
-            Request::AcknowledgeInbox(acknowledge) => {
-                self.acknowledged.insert(device.device, acknowledge.through);
-                Ok(vec![Empty.into()])
-            }
-            other => panic!("not asked in these tests: {}", other.name()),
-        }
-    }
-
-    pub(super) fn append(
-        &mut self,
-        group: GroupId,
-        operation: OperationId,
-        message: Payload,
-        key: Option<AccessKey>,
-        now: Timestamp,
-    ) -> Result<Receipt, Refusal> {
-        let log = self.logs.get_mut(&group).ok_or(Refusal::Forbidden)?;
-        let hash = MessageHash(sha256(&message));
-        if let Some((before, receipt)) = log.receipts.get(&operation) {
-            return if *before == hash { Ok(receipt.clone()) } else { Err(Refusal::OperationReused) };
-        }
-        let header = private_message(&message).map_err(|_| Refusal::NotPrivateMessage)?;
-        if header.epoch != log.epoch {
-            let winner = log.opened.get(&header.epoch.next()).copied().unwrap_or(Seq(0));
-            return Err(Refusal::StaleEpoch { epoch: log.epoch, winner });
-        }
-        let seq = Seq(log.records.len() as u64 + 1);
-        let record = Record { seq, at: now, operation, message, next_access_key: key, closes: None };
-        log.records.push(record);
-        if let Some(key) = key {
-            log.epoch = log.epoch.next();
-            log.keys.insert(log.epoch, key);
-            log.opened.insert(log.epoch, seq);
-        }
-        let receipt = Receipt { seq, at: now };
-        log.receipts.insert(operation, (hash, receipt.clone()));
-        Ok(receipt)
     }
 }
 
