@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod log;
+pub mod person;
 pub mod relay;
 pub mod scan;
 pub mod wire;

@@ -58,8 +58,16 @@ impl RelayProcess {
     /// # Panics
     /// When it cannot be started.
     pub async fn start(program: &str, world: &World) -> Self {
+        Self::start_at(program, world, ANY_PORT.parse().expect("an address")).await
+    }
+
+    /// Starts it on this address, where clients look for one that was killed.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn start_at(program: &str, world: &World, listen: SocketAddr) -> Self {
         let text = format!(
-            "[listen]\naddress = \"{ANY_PORT}\"\n\
+            "[listen]\naddress = \"{listen}\"\n\
              [tls]\ncertificate = \"relay.pem\"\nprivate_key = \"relay.key\"\nregion_roots = [\"region.pem\"]\n\
              [store]\ndata = \"data\"\nrelay_key = \"database.key\"\nmin_free_mib = 0\n\
              [observe]\naddress = \"{ANY_PORT}\"\n\

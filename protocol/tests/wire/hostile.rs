@@ -158,6 +158,9 @@ fn a_missing_required_key_is_refused() {
 fn a_key_that_is_not_an_unsigned_integer_is_refused() {
     for key in ["20", "6161", "4100", "f6", "f90000", "80"] {
         assert_eq!(request(&format!("8200a20001{key}00")), Err(FrameError::Malformed), "{key}");
+        // Also where every key is unknown.
+        let done = golden::unhex(&format!("8201a1{key}00"));
+        assert_eq!(Kind::Reply.decode(&done), Err(FrameError::Malformed), "{key}");
     }
 }
 
@@ -216,6 +219,12 @@ fn nesting_is_bounded() {
         let deep = format!("8200a2000118ff{}", opening.repeat(1_000_000));
         assert_eq!(request(&deep), Err(FrameError::Malformed), "{opening}");
     }
+}
+
+#[test]
+fn what_stands_side_by_side_is_not_nested() {
+    let many = format!("8200a2000118ff9864{}", "8180".repeat(100));
+    assert_eq!(request(&many), hello(vec![]));
 }
 
 #[test]

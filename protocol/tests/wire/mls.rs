@@ -84,6 +84,7 @@ fn a_length_that_is_not_in_its_shortest_form_is_refused() {
     assert_eq!(with_last(&[0x40, 63], 63), Err(NotMls));
     assert!(with_last(&[0x40, 64], 64).is_ok());
     assert_eq!(with_last(&[0x80, 0, 0, 64], 64), Err(NotMls));
+    assert_eq!(with_last(&[0x80, 0, 0x3f, 0xff], 16_383), Err(NotMls));
     assert!(with_last(&[0x80, 0, 0x40, 0], 16_384).is_ok());
     assert_eq!(with_last(&[0xc0, 0, 0, 0, 0, 0, 0, 0], 0), Err(NotMls), "the invalid prefix");
 }

@@ -79,7 +79,9 @@ async fn a_proof_holds_for_its_connection_until_it_ends() {
     pair.anne.create(log, None).await;
     let proven = Access { group: log.0, epoch: Epoch(0), proof: None };
     let read = |access: Access| Read { access, after: Some(Seq(0)), limit: 1 << 20 };
-    assert!(matches!(pair.anne.ask(read(proven.clone())).await, Ok(Reply::ReadEnd(_))));
+    pair.anne.submit(log, Epoch(0), b"with a proof").await.unwrap();
+    let reply = pair.anne.ask(Read { access: proven.clone(), after: Some(Seq(1)), limit: 1 << 20 }).await;
+    assert!(matches!(reply, Ok(Reply::ReadEnd(_))), "{reply:?}");
     let refused = Ok(Reply::Refused(Refusal::Forbidden));
     assert_eq!(pair.bert.ask(read(proven.clone())).await, refused);
 

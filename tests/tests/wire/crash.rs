@@ -1,6 +1,6 @@
 //! The relay's process is killed at any moment: what was acknowledged is there, and a bundle is whole or absent.
 
-use kring_protocol::ids::{Epoch, InboxSeq, OperationId, Seq};
+use kring_protocol::ids::{CursorId, Epoch, InboxSeq, OperationId, Seq};
 use kring_protocol::message::{
     ClaimKeyPackages, CursorMove, MoveCursors, PublishKeyPackages, ReadInbox, Reply, SealedWelcome, Submit,
     SubmitCommit,
@@ -9,6 +9,7 @@ use kring_tests::log::Log;
 use kring_tests::relay::RelayProcess;
 use kring_tests::wire::{Lost, Wire};
 use kring_tests::world::World;
+use tokio::sync::watch;
 
 use crate::RELAY;
 
@@ -26,28 +27,46 @@ async fn bundle(anne: &Wire, log: Log, epoch: Epoch, joiner: &str) -> Result<Sub
     let device = claimed.devices.pop().expect("the joiner's device");
     let mut sealed = epoch.next().0.to_be_bytes().to_vec();
     sealed.resize(20_000, 0x5e); // as long as a post-quantum Welcome
-    let cursor = kring_protocol::ids::CursorId(rand::random());
+    let cursor = CursorId(rand::random());
     let welcome = SealedWelcome { claim: device.claim, device: device.device, sealed: sealed.into(), cursor };
     Ok(SubmitCommit { welcomes: vec![welcome], ..anne.commit_of(log, epoch) })
 }
 
-/// Adds the joiner again and again until the relay is gone. The last epoch acknowledged, and the cursors sent.
-async fn add_until_lost(
-    anne: &Wire,
-    log: Log,
-    mut epoch: Epoch,
-    sent: &mut Vec<(Epoch, kring_protocol::ids::CursorId)>,
-    progress: &tokio::sync::watch::Sender<u64>,
-) -> Epoch {
-    loop {
-        let Ok(bundle) = bundle(anne, log, epoch, "bert@opvang.example").await else { return epoch };
-        sent.push((epoch.next(), bundle.welcomes[0].cursor));
-        match anne.ask(bundle).await {
-            Ok(Reply::Receipt(_)) => epoch = epoch.next(),
-            Ok(other) => panic!("no receipt but {other:?}"),
-            Err(Lost) => return epoch,
+/// What was tried before a kill.
+struct Added {
+    /// The last epoch that a receipt has opened.
+    acknowledged: Epoch,
+    /// Each bundle sent: the epoch that it opens, and the joiner's cursor.
+    sent: Vec<(Epoch, CursorId)>,
+}
+
+impl Added {
+    /// Adds the joiner again and again until the relay is gone.
+    async fn go_on(&mut self, anne: &Wire, log: Log, progress: &watch::Sender<u64>) {
+        loop {
+            let Ok(bundle) = bundle(anne, log, self.acknowledged, "bert@opvang.example").await else { return };
+            self.sent.push((self.acknowledged.next(), bundle.welcomes[0].cursor));
+            match anne.ask(bundle).await {
+                Ok(Reply::Receipt(_)) => self.acknowledged = self.acknowledged.next(),
+                Ok(other) => panic!("no receipt but {other:?}"),
+                Err(Lost) => return,
+            }
+            progress.send_modify(|done| *done += 1);
         }
-        progress.send_modify(|done| *done += 1);
+    }
+}
+
+/// Works until `enough` steps of it are done, and kills the relay wherever the next one stands.
+async fn kill_during(relay: RelayProcess, work: impl Future, mut done: watch::Receiver<u64>, enough: u64) {
+    let killing = async {
+        done.wait_for(|done| *done >= enough).await.expect("the work goes on");
+        relay.kill().await;
+    };
+    // The kill is carried out to its end either way; the work need not notice that the connection is gone.
+    tokio::pin!(killing);
+    tokio::select! {
+        () = &mut killing => {}
+        _ = work => killing.await,
     }
 }
 
@@ -58,40 +77,32 @@ async fn a_bundle_is_whole_or_absent_when_the_relay_is_killed() {
     let log = Log::random();
     let mut relay = RelayProcess::start(RELAY, &world).await;
     Wire::open(&world, &anne, relay.address).await.create(log, None).await;
-    let (mut epoch, mut sent) = (Epoch(0), Vec::new());
+    let mut added = Added { acknowledged: Epoch(0), sent: Vec::new() };
 
-    for round in 0..6u64 {
+    for round in 0..6 {
         let joiner = Wire::open(&world, &bert, relay.address).await;
-        let single_use = (0..100).map(|number| key_package(number).into()).collect();
-        let last_resort = Some(key_package(u16::MAX).into());
-        let published = joiner.ask(PublishKeyPackages { single_use, last_resort, replace: true }).await;
-        assert!(matches!(published, Ok(Reply::KeyPackageCount(_))), "{published:?}");
-
+        publish(&joiner).await;
         let wire = Wire::open(&world, &anne, relay.address).await;
-        let (progress, mut done) = tokio::sync::watch::channel(0);
-        let before = sent.len();
-        let adding = async { add_until_lost(&wire, log, epoch, &mut sent, &progress).await };
-        let killing = async {
-            // Another number of bundles each time; the kill falls wherever the next one stands.
-            done.wait_for(|done| *done >= 1 + round).await.expect("bundles go on");
-            relay.kill().await;
-        };
-        let (acknowledged, ()) = tokio::join!(adding, killing);
-        assert!(sent.len() > before);
+        let (progress, done) = watch::channel(0);
+        // Another number of bundles each time.
+        kill_during(relay, added.go_on(&wire, log, &progress), done, 1 + round).await;
 
         relay = RelayProcess::start(RELAY, &world).await;
-        epoch = check(&world, &relay, log, acknowledged, &sent).await;
+        added.acknowledged = check(&world, &relay, log, &added).await;
     }
 }
 
+/// Publishes as many KeyPackages as a device may have.
+async fn publish(joiner: &Wire) {
+    let single_use = (0..100).map(|number| key_package(number).into()).collect();
+    let last_resort = Some(key_package(u16::MAX).into());
+    let published = joiner.ask(PublishKeyPackages { single_use, last_resort, replace: true }).await;
+    assert!(matches!(published, Ok(Reply::KeyPackageCount(_))), "{published:?}");
+}
+
 /// What stands in the database after a kill. The epoch that the log is in.
-async fn check(
-    world: &World,
-    relay: &RelayProcess,
-    log: Log,
-    acknowledged: Epoch,
-    sent: &[(Epoch, kring_protocol::ids::CursorId)],
-) -> Epoch {
+async fn check(world: &World, relay: &RelayProcess, log: Log, added: &Added) -> Epoch {
+    let (acknowledged, sent) = (added.acknowledged, &added.sent);
     let anne = Wire::open(world, &world.device("anne@politie.example"), relay.address).await;
     let (records, end) = anne.read(log, acknowledged, Some(Seq(0))).await;
     // The one bundle under way was stored or not; if it was, its proof reads on.
@@ -127,7 +138,7 @@ async fn whatever_was_acknowledged_is_there_after_the_relay_is_killed() {
 
     for round in 0..6u64 {
         let wire = Wire::open(&world, &device, relay.address).await;
-        let (progress, mut done) = tokio::sync::watch::channel(0u64);
+        let (progress, done) = watch::channel(0);
         let sending = async {
             loop {
                 let operation = OperationId(rand::random());
@@ -140,11 +151,7 @@ async fn whatever_was_acknowledged_is_there_after_the_relay_is_killed() {
                 progress.send_modify(|done| *done += 1);
             }
         };
-        let killing = async {
-            done.wait_for(|done| *done >= 20 + 17 * round).await.expect("messages go on");
-            relay.kill().await;
-        };
-        tokio::join!(sending, killing);
+        kill_during(relay, sending, done, 20 + 17 * round).await;
 
         relay = RelayProcess::start(RELAY, &world).await;
         let wire = Wire::open(&world, &device, relay.address).await;
@@ -166,25 +173,18 @@ async fn a_sealed_welcome_is_there_exactly_when_its_commit_is() {
     let log = Log::random();
     let mut relay = RelayProcess::start(RELAY, &world).await;
     Wire::open(&world, &anne, relay.address).await.create(log, None).await;
-    let mut epoch = Epoch(0);
-    for round in 0..4u64 {
+    let mut added = Added { acknowledged: Epoch(0), sent: Vec::new() };
+    for round in 0..4 {
         let joiner = Wire::open(&world, &bert, relay.address).await;
-        let single_use = (0..100).map(|number| key_package(number).into()).collect();
-        let published = joiner.ask(PublishKeyPackages { single_use, last_resort: None, replace: true }).await;
-        assert!(matches!(published, Ok(Reply::KeyPackageCount(_))), "{published:?}");
+        publish(&joiner).await;
         let wire = Wire::open(&world, &anne, relay.address).await;
-        let (progress, mut done) = tokio::sync::watch::channel(0);
-        let mut sent = Vec::new();
-        let adding = async { add_until_lost(&wire, log, epoch, &mut sent, &progress).await };
-        let killing = async {
-            done.wait_for(|done| *done >= 2 * round + 1).await.expect("bundles go on");
-            relay.kill().await;
-        };
-        let (acknowledged, ()) = tokio::join!(adding, killing);
+        let (progress, done) = watch::channel(0);
+        kill_during(relay, added.go_on(&wire, log, &progress), done, 1 + 2 * round).await;
 
         relay = RelayProcess::start(RELAY, &world).await;
         let wire = Wire::open(&world, &anne, relay.address).await;
-        epoch = wire.read(log, acknowledged, Some(Seq(0))).await.1.epoch;
+        let epoch = wire.read(log, added.acknowledged, Some(Seq(0))).await.1.epoch;
+        added.acknowledged = epoch;
         let joiner = Wire::open(&world, &bert, relay.address).await;
         let notes = joiner.ask_all(ReadInbox { after: InboxSeq(0) }).await.unwrap();
         let welcomed: Vec<Epoch> = notes
