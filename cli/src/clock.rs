@@ -1,6 +1,8 @@
 //! Times for people: Europe/Amsterdam, whose rule is that of Directive 2000/84/EC: one hour ahead of UTC, two from the
 //! last Sunday of March until the last Sunday of October, changing at 01:00 UTC. Machines get UTC (RFC 3339).
 
+use std::time::{Duration, Instant};
+
 use kring_protocol::ids::Timestamp;
 use time::format_description::well_known::Rfc3339;
 use time::{Date, Month, OffsetDateTime, UtcOffset};
@@ -27,9 +29,27 @@ pub(crate) fn local(at: Timestamp) -> String {
 }
 
 /// Now, by this machine's clock.
+#[expect(clippy::disallowed_methods, reason = "the one place at which this program looks at the calendar")]
 pub(crate) fn now() -> Timestamp {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Measures how long something takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins to measure.
+    #[expect(clippy::disallowed_methods, reason = "the one place at which this program measures time")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since it was started.
+    pub(crate) fn passed(self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 fn utc(at: Timestamp) -> OffsetDateTime {

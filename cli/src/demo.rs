@@ -18,7 +18,7 @@ mod timeline;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,6 +33,7 @@ use self::play::{Play, Played};
 use self::relay::RelayProcess;
 use self::scenario::{DEFAULT, Scenario, Step, What};
 use self::timeline::{CheckLine, PartLine, RecordLine, RelayLine, ResultLine};
+use crate::clock::Stopwatch;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
 
@@ -107,7 +108,7 @@ async fn perform(
     theatre: &mut Theatre,
     output: Output,
 ) -> Outcome {
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let progress = Progress::new(scenario, output);
     let certificates = Certificates::issue(scenario)?;
     let root = certificates.root.certificate().clone();
@@ -147,7 +148,7 @@ async fn perform(
         holds,
         messages: played.told.len(),
         people: scenario.people.len(),
-        seconds: begun.elapsed().as_secs_f64(),
+        seconds: begun.passed().as_secs_f64(),
         kept: arguments.keep.clone(),
     })?;
     if holds {

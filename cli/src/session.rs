@@ -42,11 +42,16 @@ impl Session {
         }
         match tokio::time::timeout(self.wait, self.client.caught_up()).await {
             Ok(caught_up) => Ok(caught_up?),
-            Err(_) => Err(Failure::advised(
-                Cause::Unreachable,
-                format!("the relay has not told everything within {} seconds", self.wait.as_secs()),
-                "try again, or give it longer with --wait",
-            )),
+            Err(_) => match self.client.status().link {
+                Link::Connecting { last: Some(error), .. } => Err(error.into()),
+                Link::Connecting { last: None, .. } | Link::Offline | Link::Connected | Link::Closed => {
+                    Err(Failure::advised(
+                        Cause::Unreachable,
+                        format!("the relay has not told everything within {} seconds", self.wait.as_secs()),
+                        "try again, or give it longer with --wait",
+                    ))
+                }
+            },
         }
     }
 

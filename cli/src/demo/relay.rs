@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kring_pki::issue::{RegionRoot, Validity};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 
 use crate::admin::folder::RELAY_CONFIG;
 use crate::admin::relay::{RelaySettings, make};
-use crate::clock;
+use crate::clock::{self, Stopwatch};
 use crate::outcome::{Cause, Failure, Outcome};
 
 /// Longest start: opening an empty or small database takes milliseconds, a slow disk seconds.
@@ -50,7 +50,7 @@ impl RelayProcess {
 
     /// Starts the process, at the address that it had. Returns how long it took until it could be reached.
     pub(super) async fn start_again(&mut self) -> Outcome<Duration> {
-        let begun = Instant::now();
+        let begun = Stopwatch::start();
         self.starts += 1;
         let ready = self.place.join(format!("ready-{}", self.starts));
         let failed = |what: String| Failure::advised(Cause::Failed, what, format!("see {}", self.log().display()));
@@ -79,7 +79,7 @@ impl RelayProcess {
             if let Ok(Some(status)) = child.try_wait() {
                 return Err(failed(format!("the relay has ended at once ({status})")));
             }
-            if begun.elapsed() > START {
+            if begun.passed() > START {
                 return Err(failed(format!("the relay does not run after {} seconds", START.as_secs())));
             }
             tokio::time::sleep(LOOK).await;
@@ -93,7 +93,7 @@ impl RelayProcess {
             }
         }
         self.observe = addresses.next().and_then(Result::ok);
-        Ok(begun.elapsed())
+        Ok(begun.passed())
     }
 
     /// Ends the process at once (SIGKILL), as a power cut of the machine's software would. Returns the signal of

@@ -50,7 +50,7 @@ pub(in crate::demo) struct Wire<'a> {
 impl Wire<'_> {
     /// Reads the whole log with the keys of a member's store. The member's client must be closed.
     pub(in crate::demo) async fn read_all(&self, member: &Player) -> Outcome<(CaseView, Vec<Record>)> {
-        let stolen = Stolen::open(self, member, member.profile.folder(), "reads")?;
+        let stolen = Stolen::open(self, member, member.profile.folder(), "log")?;
         let tap = self.connect(member).await?;
         let proof = stolen.prove(&tap)?;
         let capture = tap.read(stolen.view.group, stolen.view.epoch, proof, Seq(0)).await?.map_err(unexpected)?;
@@ -141,22 +141,27 @@ pub(in crate::demo) async fn removal(
     let Some(commit) = log.iter().find(|record| header_of(record) == Some((epoch, ContentType::Commit))) else {
         return Err(Failure::new(Cause::CheckFailed, "the record of a removal is not in the log"));
     };
-    let later: Vec<&Record> = log.iter().filter(|record| record.seq > commit.seq).collect();
-    let spoken: Vec<&Record> = later
-        .iter()
-        .copied()
-        .filter(|record| header_of(record).is_some_and(|(_, content)| content == ContentType::Application))
-        .collect();
-
+    let after = After::of(log, commit, played, removal);
     let tap = wire.connect(removed).await?;
     let proof = stolen.prove(&tap)?;
     let access = Access { group, epoch, proof: Some(proof) };
 
-    let sent_by_control: Vec<Seq> =
-        played.told.iter().filter(|told| told.by == removal.control.0).filter_map(Told::acknowledged).collect();
-    let ended = ended(scenario, removal, view_after, &stolen, &tap, &access, commit.seq, later.len()).await?;
-    let refused = refused(&tap, &access, commit.seq, view_at_end(log), &spoken).await?;
-    let sealed = sealed(scenario, wire, removal, [removed, control], commit, &later, &spoken, &sent_by_control)?;
+    let mut ended = Findings { holds: true, ..Findings::default() };
+    ended.note(
+        removal.told && view_after.status == CaseStatus::Left && view_after.seq == commit.seq,
+        format!(
+            "{} was told; the last record on the device is {}, its removal is record {}; {} records came after",
+            name(scenario, removal.who),
+            view_after.seq,
+            commit.seq,
+            after.records.len()
+        ),
+    );
+    resubscribes(&mut ended, &tap, &access, stolen.view.seq, commit.seq).await?;
+    let refused = refused(&tap, &access, &after).await?;
+    let sealed = sealed(scenario, wire, removal, [removed, control], &after)?;
+    // Without a later message there is nothing to capture.
+    let sealed_holds = (!after.spoken.is_empty()).then_some(sealed.holds);
     Ok(vec![
         line(
             "removed_ended",
@@ -165,46 +170,64 @@ pub(in crate::demo) async fn removal(
             ended.evidence,
         ),
         line("removed_refused", "the relay refuses it afterwards", refused.holds, refused.evidence),
-        line("removed_sealed", "it cannot decrypt what it captures of later records", sealed.holds, sealed.evidence),
+        line("removed_sealed", "it cannot decrypt what it captures of later records", sealed_holds, sealed.evidence),
     ])
 }
 
-#[expect(clippy::too_many_arguments, reason = "one experiment, whose parts are all there is")]
-async fn ended(
-    scenario: &Scenario,
-    removal: &Removal,
-    view_after: &CaseView,
-    stolen: &Stolen,
-    tap: &Tap,
-    access: &Access,
-    commit: Seq,
-    later: usize,
-) -> Outcome<Findings> {
-    let mut findings = Findings { holds: true, ..Findings::default() };
-    findings.note(
-        removal.told && view_after.status == CaseStatus::Left && view_after.seq == commit && later > 0,
-        format!(
-            "{} was told; the last record on the device is {}, its removal is record {commit}; {later} records \
-             came after",
-            name(scenario, removal.who),
-            view_after.seq
-        ),
-    );
-    let replies = tap.follow(access.clone(), stolen.view.seq).await?.map_err(unexpected)?;
-    let last = replies.iter().rev().find_map(|reply| match reply {
-        Reply::Record(record) => Some(record.seq),
-        _ => None,
-    });
-    let paused = matches!(replies.last(), Some(Reply::Paused(paused)) if paused.at == commit);
-    findings.note(
-        paused && last.is_none_or(|last| last <= commit),
-        format!("a subscription with its last key ends at record {commit}, and nothing is pushed after"),
-    );
-    Ok(findings)
+/// The log from the removal on.
+struct After<'a> {
+    /// The Commit that removed the device.
+    commit: &'a Record,
+    /// All records after it.
+    records: Vec<&'a Record>,
+    /// Those of them that carry messages.
+    spoken: Vec<&'a Record>,
+    /// Those of the messages that the device sent with which the removed one is compared.
+    by_control: usize,
+    /// The epoch that the log is in at the end.
+    epoch: Epoch,
 }
 
-async fn refused(tap: &Tap, access: &Access, commit: Seq, now: Epoch, spoken: &[&Record]) -> Outcome<Findings> {
+impl<'a> After<'a> {
+    fn of(log: &'a [Record], commit: &'a Record, played: &Played, removal: &Removal) -> Self {
+        let records: Vec<&Record> = log.iter().filter(|record| record.seq > commit.seq).collect();
+        let is_message =
+            |record: &&Record| header_of(record).is_some_and(|(_, content)| content == ContentType::Application);
+        let spoken: Vec<&Record> = records.iter().copied().filter(is_message).collect();
+        let sent: Vec<Seq> =
+            played.told.iter().filter(|told| told.by == removal.control.0).filter_map(Told::acknowledged).collect();
+        let commits = log.iter().filter_map(header_of).filter(|(_, content)| *content == ContentType::Commit);
+        Self {
+            commit,
+            by_control: spoken.iter().filter(|record| sent.contains(&record.seq)).count(),
+            epoch: commits.map(|(epoch, _)| epoch.next()).max().unwrap_or_default(),
+            records,
+            spoken,
+        }
+    }
+
+    /// The removal and everything after it.
+    fn captured(&self) -> impl Iterator<Item = Record> {
+        std::iter::once(self.commit).chain(self.records.iter().copied()).cloned()
+    }
+}
+
+async fn resubscribes(findings: &mut Findings, tap: &Tap, access: &Access, has: Seq, commit: Seq) -> Outcome {
+    let replies = tap.follow(access.clone(), has).await?.map_err(unexpected)?;
+    let beyond = replies.iter().any(|reply| matches!(reply, Reply::Record(record) if record.seq > commit));
+    let paused = matches!(replies.last(), Some(Reply::Paused(paused)) if paused.at == commit);
+    findings.note(
+        paused && !beyond,
+        format!(
+            "a new subscription with its last key goes as far as record {commit}, and is told that it ends there"
+        ),
+    );
+    Ok(())
+}
+
+async fn refused(tap: &Tap, access: &Access, after: &After<'_>) -> Outcome<Findings> {
     let mut findings = Findings { holds: true, ..Findings::default() };
+    let (commit, now) = (after.commit.seq, after.epoch);
     let proof = access.proof.unwrap_or(Signature([0; 64]));
     match tap.read(access.group, access.epoch, proof, commit).await? {
         Ok(Capture { records, head }) => findings.note(
@@ -226,7 +249,7 @@ async fn refused(tap: &Tap, access: &Access, commit: Seq, now: Epoch, spoken: &[
     let answer = tap.read(unknown, now, proof, commit).await?;
     findings
         .note(matches!(answer, Err(Refusal::Forbidden)), "a group that does not exist: the same answer".to_owned());
-    if let Some(record) = spoken.first() {
+    if let Some(record) = after.spoken.first() {
         // In its own epoch, as it would have to be for its key; the log is in another one.
         let old = with_epoch(&record.message, access.epoch);
         let answer = tap.submit(access.clone(), old).await?;
@@ -251,45 +274,37 @@ fn sealed(
     wire: &Wire<'_>,
     removal: &Removal,
     [removed, control]: [&Player; 2],
-    commit: &Record,
-    later: &[&Record],
-    spoken: &[&Record],
-    own: &[Seq],
+    after: &After<'_>,
 ) -> Outcome<Findings> {
     let mut findings = Findings { holds: true, ..Findings::default() };
+    let messages = after.spoken.len();
     let mut stolen = Stolen::open(wire, removed, &removal.copy, "pretends")?;
+    // Its keys are of the epoch before its removal, and it tries them only on messages that say they are of that one.
     let epoch = stolen.view.epoch;
-    // Its keys are those of the epoch before the removal: as if the records were of that epoch, so that it tries.
-    let pretended = stolen.decrypts(
-        spoken.iter().map(|record| Record { message: with_epoch(&record.message, epoch), ..(*record).clone() }),
+    let relabelled = stolen.decrypts(
+        after.spoken.iter().map(|record| Record { message: with_epoch(&record.message, epoch), ..(*record).clone() }),
     );
     findings.note(
-        pretended == 0 && !spoken.is_empty(),
-        format!("{pretended} of {} captured messages decrypted with the keys from just before", spoken.len()),
+        relabelled == 0,
+        format!("with all its keys: {relabelled} of {messages} captured messages decrypted, relabelled to its epoch"),
     );
-    let as_they_are = Stolen::open(wire, removed, &removal.copy, "tries")?
-        .decrypts(std::iter::once(commit).chain(later.iter().copied()).cloned());
-    findings.note(as_they_are == 0, format!("{as_they_are} of them decrypted as they are, its removal included"));
-    let mut witness = Stolen::open(wire, control, &removal.control.1, "control")?;
-    let all = std::iter::once(commit).chain(later.iter().copied()).cloned();
-    let read = witness.decrypts(all);
-    // What that device itself sent it cannot decrypt: MLS senders forget the key of a message (RFC 9420 §9.1).
-    let own = spoken.iter().filter(|record| own.contains(&record.seq)).count();
+    let without = Stolen::open(wire, removed, &removal.copy, "skips")?.decrypts(after.captured().skip(1));
+    let with = Stolen::open(wire, removed, &removal.copy, "reads")?.decrypts(after.captured());
     findings.note(
-        read == spoken.len() - own,
+        without == 0 && with == 0,
+        format!("{without} as they are, leaving out its removal; {with} with its removal"),
+    );
+    // What a device itself has sent it cannot decrypt: MLS senders forget the key of a message (RFC 9420 §9.2).
+    let read = Stolen::open(wire, control, &removal.control.1, "control")?.decrypts(after.captured());
+    findings.note(
+        read == messages - after.by_control,
         format!(
-            "control: a copy of {}'s device from the same moment decrypts {read} of {}, and sent the other {own}",
+            "control: a copy of {}'s device from the same moment decrypts {read}, and sent the other {}",
             name(scenario, removal.control.0),
-            spoken.len()
+            after.by_control
         ),
     );
     Ok(findings)
-}
-
-/// The epoch that the log is in.
-fn view_at_end(log: &[Record]) -> Epoch {
-    let commits = log.iter().filter_map(header_of).filter(|(_, content)| *content == ContentType::Commit);
-    commits.map(|(epoch, _)| epoch.next()).max().unwrap_or_default()
 }
 
 fn header_of(record: &Record) -> Option<(Epoch, ContentType)> {
