@@ -1,0 +1,119 @@
+//! Two people talk over a relay with the tool: what it prints for machines, and how it ends.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
+
+use serde_json::Value;
+use support::{Place, Running};
+
+/// The names of an object's fields.
+fn fields(value: &Value) -> Vec<&str> {
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+#[test]
+fn two_people_of_two_organisations_talk_and_every_line_has_its_documented_fields() {
+    let place = Place::new();
+    place.certificates();
+    let (_relay, address) = place.relay();
+    place.profiles(&address);
+    let anne = |words: &[&str]| place.run(&[&["--profile", "anne", "--json"][..], words].concat());
+    let bo = |words: &[&str]| place.run(&[&["--profile", "bo", "--json"][..], words].concat());
+
+    let case_fields = [
+        "case", "devices", "epoch", "group", "items", "queued", "record", "relay", "role", "status", "title", "type",
+    ];
+    let opened = anne(&["case", "new", "Familie Voorbeeld"]).ok().json();
+    assert_eq!((opened.len(), fields(&opened[0])), (1, case_fields.to_vec()));
+    assert_eq!((&opened[0]["status"], &opened[0]["role"]), (&"open".into(), &"coordinator".into()));
+
+    let added = anne(&["case", "add", "fam", "bo@opvang.example"]).ok().json();
+    assert_eq!(fields(&added[0]), ["address", "case", "change", "devices", "role", "type"]);
+    assert_eq!(anne(&["case", "add", "fam", "nobody@opvang.example"]).code, 3, "nobody knows this address");
+    assert_eq!(bo(&["case", "remove", "fam", "anne"]).code, 3, "a member removes nobody");
+
+    let sent = anne(&["send", "fam", "Goedemorgen."]).ok().json();
+    assert_eq!(fields(&sent[0]), ["case", "item", "record", "state", "type"]);
+    assert_eq!(sent[0]["state"], "relayed");
+
+    let mut follow = place.kring(&["--profile", "bo", "--json", "follow", "fam", "--talk"]);
+    let mut follow = Running(follow.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts"));
+    let mut typed = follow.0.stdin.take().expect("piped");
+    let shown = BufReader::new(follow.0.stdout.take().expect("piped")).lines();
+    let mut shown = shown.map(|line| serde_json::from_str::<Value>(&line.expect("text")).expect("JSON"));
+    let mut next_item = || shown.by_ref().find(|line| line["type"] == "item").expect("an item");
+    let first = next_item();
+    assert_eq!(
+        fields(&first),
+        [
+            "author",
+            "case",
+            "device",
+            "epoch",
+            "function",
+            "item",
+            "media_type",
+            "name",
+            "organisation",
+            "own",
+            "position",
+            "record",
+            "relayed_at",
+            "restricted",
+            "sent_at",
+            "text",
+            "type"
+        ]
+    );
+    assert_eq!((&first["text"], &first["name"]), (&"Goedemorgen.".into(), &"Anne Jansen".into()));
+    writeln!(typed, "Ik ga vanmiddag langs.").expect("written");
+    assert_eq!(next_item()["text"], "Ik ga vanmiddag langs.");
+    anne(&["send", "fam", "--about", "kind-2", "--purpose", "plan", "Dank."]).ok();
+    let last = next_item();
+    assert_eq!((&last["about"][0], &last["purpose"]), (&"kind-2".into(), &"plan".into()));
+
+    assert_eq!(bo(&["status"]).code, 7, "the profile is open in `follow`");
+    follow.signal("INT");
+    assert_eq!(follow.0.wait().expect("ends").code(), Some(0));
+
+    let read = anne(&["read", "fam", "--last", "2"]).ok().json();
+    let texts: Vec<&str> = read.iter().map(|item| item["text"].as_str().expect("text")).collect();
+    assert_eq!(texts, ["Ik ga vanmiddag langs.", "Dank."]);
+
+    let shown = bo(&["case", "show", "fam"]).ok().json();
+    assert_eq!(
+        fields(&shown[1]),
+        ["address", "device", "function", "leaving", "name", "organisation", "own", "role", "type"]
+    );
+    let status = anne(&["status"]).ok().json();
+    assert_eq!(
+        fields(&status[0]),
+        ["address", "caught_up", "certificate_until", "cases", "device", "link", "queued", "type"]
+    );
+}
+
+#[test]
+fn leaving_waits_for_another_member_and_a_reader_that_goes_away_is_no_failure() {
+    let place = Place::new();
+    place.certificates();
+    let (_relay, address) = place.relay();
+    place.profiles(&address);
+    place.run(&["--profile", "anne", "case", "new", "Familie Voorbeeld"]).ok();
+    place.run(&["--profile", "anne", "case", "add", "fam", "bo@opvang.example", "--role", "deputy"]).ok();
+    for _ in 0..3 {
+        place.run(&["--profile", "anne", "send", "fam", &"lang ".repeat(10_000)]).ok();
+    }
+
+    let mut reading = place.kring(&["--profile", "anne", "read", "fam"]);
+    let mut reading = reading.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    drop(reading.stdout.take());
+    let done = reading.wait_with_output().expect("ends");
+    assert_eq!((done.status.code(), done.stderr.as_slice()), (Some(0), &[][..]));
+
+    let leaves = place.run(&["--profile", "bo", "case", "leave", "fam", "--wait", "1", "--json"]);
+    assert_eq!(leaves.code, 5, "{leaves:?}");
+    assert!(leaves.err.contains("\"pending\""));
+    assert_eq!(place.run(&["--profile", "anne", "case", "leave", "fam"]).code, 3, "the coordinator stays");
+}
