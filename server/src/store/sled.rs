@@ -42,6 +42,10 @@ const SEGMENT: usize = 4 << 20;
 /// Most bytes in one sled batch: an eighth of a segment.
 const BATCH: usize = SEGMENT / 8;
 
+/// How often and how long sled is waited for when it has not yet let go of a database: two seconds in all.
+const LET_GO_TRIES: usize = 100;
+const LET_GO_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Folder of the database in the data folder.
 pub(super) const FOLDER: &str = "journal";
 
@@ -91,6 +95,16 @@ pub(super) fn open_sled(folder: &Path, cache: u64) -> Result<sled::Db, OpenStore
         .cache_capacity(cache)
         .flush_every_ms(None)
         .mode(sled::Mode::HighThroughput);
+    // Our own lock keeps other processes out; within this one, sled lets go of a database that was dropped on a thread
+    // of its own, a moment later.
+    for _ in 0..LET_GO_TRIES {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.kind() == io::ErrorKind::Other => {
+                std::thread::park_timeout(LET_GO_PAUSE);
+            }
+            opened => return Ok(opened.map_err(failure)?),
+        }
+    }
     Ok(config.open().map_err(failure)?)
 }
 
