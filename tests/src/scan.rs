@@ -1,7 +1,10 @@
 //! Looks for canaries in bytes: each needle as it is, in hexadecimal, and in base64 at each of its three alignments.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use aho_corasick::AhoCorasick;
 
 /// What must not be found.
 #[derive(Default)]
@@ -41,9 +44,11 @@ impl Canaries {
     }
 
     /// Names of the needles in these bytes.
-    pub fn found_in(&self, bytes: &[u8]) -> Vec<&str> {
-        let found = self.needles.iter().filter(|(_, needle)| contains(bytes, needle));
-        found.map(|(name, _)| name.as_str()).collect()
+    ///
+    /// # Panics
+    /// When there are more needles than memory.
+    pub fn found_in(&self, bytes: &[u8]) -> BTreeSet<&str> {
+        self.search(&self.automaton(), bytes)
     }
 
     /// Files of a folder in which something is found, with what; and how many bytes were looked at.
@@ -51,33 +56,32 @@ impl Canaries {
     /// # Panics
     /// When a file cannot be read.
     pub fn found_under(&self, folder: &Path) -> (Vec<(PathBuf, String)>, usize) {
+        let (automaton, mut folders) = (self.automaton(), vec![folder.to_owned()]);
         let (mut found, mut size) = (Vec::new(), 0);
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                let (deeper, bytes) = self.found_under(&path);
-                found.extend(deeper);
-                size += bytes;
-            } else {
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
                 let bytes = fs::read(&path).expect("a file");
                 size += bytes.len();
-                found.extend(self.found_in(&bytes).iter().map(|name| (path.clone(), (*name).to_owned())));
+                let names = self.search(&automaton, &bytes);
+                found.extend(names.into_iter().map(|name| (path.clone(), name.to_owned())));
             }
         }
         (found, size)
     }
-}
 
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    let Some((first, rest)) = needle.split_first() else { return true };
-    let mut from = 0;
-    while let Some(at) = bytes[from..].iter().position(|byte| byte == first) {
-        from += at + 1;
-        if bytes[from..].starts_with(rest) {
-            return true;
-        }
+    fn automaton(&self) -> AhoCorasick {
+        AhoCorasick::new(self.needles.iter().map(|(_, needle)| needle)).expect("a few needles")
     }
-    false
+
+    fn search(&self, automaton: &AhoCorasick, bytes: &[u8]) -> BTreeSet<&str> {
+        let found = automaton.find_overlapping_iter(bytes);
+        found.map(|found| self.needles[found.pattern().as_usize()].0.as_str()).collect()
+    }
 }
 
 fn base64(bytes: &[u8]) -> Vec<u8> {

@@ -44,7 +44,9 @@ pub struct Device {
 impl World {
     /// A region, a relay's certificate and key, and no data yet.
     pub fn new() -> Self {
-        let region = RegionRoot::create(&name("Regio Proef"), authority(120)).expect("a root");
+        // No two worlds' roots bear one name, as no two regions' do.
+        let region = name(&format!("Regio {:08x}", rand::random::<u32>()));
+        let region = RegionRoot::create(&region, authority(120)).expect("a root");
         let world = Self {
             folder: tempfile::tempdir().expect("a folder"),
             police: organisation(&region, "Politie Proef", POLICE, "police"),

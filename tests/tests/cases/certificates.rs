@@ -1,4 +1,4 @@
-//! A relay or a device that is not what it should be gives a clear error, and nothing is lost.
+//! A relay or a device that is not what it should be gives a clear error.
 
 use kring_client::api::{ConnectError, OpenError};
 use kring_tests::clock::soon;

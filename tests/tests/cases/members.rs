@@ -48,6 +48,42 @@ async fn two_who_add_somebody_at_the_same_moment_both_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn six_who_add_somebody_at_the_same_moment_converge() {
+    let world = World::new();
+    let relay = relay::here(&world).await;
+    let anne = Person::online(&world, "anne@politie.example", relay.addr).await;
+    let case = anne.new_case("Gezin").await;
+    let (mut deputies, mut joiners) = (Vec::new(), Vec::new());
+    for number in 0..6 {
+        let deputy = Person::online(&world, &format!("plaats{number}@politie.example"), relay.addr).await;
+        anne.add(&case, &deputy, Role::Deputy).await;
+        let at_deputy = deputy.joined(&case).await;
+        deputies.push((deputy, at_deputy));
+        joiners.push(Person::online(&world, &format!("nieuw{number}@opvang.example"), relay.addr).await);
+    }
+
+    let mut pending = Vec::new();
+    for ((_, at_deputy), joiner) in deputies.iter().zip(&joiners) {
+        pending.push(at_deputy.add(joiner.address(), Role::Member).await.unwrap());
+    }
+    for pending in pending {
+        let added = soon("an addition", pending.done()).await.unwrap();
+        assert_eq!((added.added.len(), added.not_added), (1, Vec::new()));
+    }
+    let people = || [&anne].into_iter().chain(deputies.iter().map(|(deputy, _)| deputy)).chain(&joiners);
+    let everybody: Vec<_> = people().map(Person::address).collect();
+    for person in people() {
+        let case = person.joined(&case).await;
+        person.has_members(&case, everybody.clone()).await;
+    }
+    anne.say(&case, "iedereen").await;
+    for person in people() {
+        let case = person.joined(&case).await;
+        assert_eq!(person.has_texts(&case, 1).await, ["iedereen"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_removed_device_gets_nothing_after_its_removal() {
     let world = World::new();
     let relay = relay::here(&world).await;

@@ -5,6 +5,7 @@ mod certificates;
 mod commits;
 mod crash;
 mod follow;
+mod joiners;
 mod mls_header;
 mod refused;
 
