@@ -43,6 +43,7 @@ use tokio_util::task::TaskTracker;
 pub use tls::TlsError;
 
 use self::disk::DiskAlarm;
+use self::endpoint::ResetSecret;
 use self::intake::FrameMemory;
 use self::registry::Registry;
 use self::tls::{Identity, Trust};
@@ -164,10 +165,11 @@ pub enum Drained {
 /// Starts a relay: key, certificates, database, then the socket, so that whoever connects is served.
 pub async fn start(config: Config) -> Result<RunningRelay, StartError> {
     refuse_other_machines(&config)?;
-    let (config, store) = tokio::task::spawn_blocking(move || open_store(&config).map(|store| (config, store)))
-        .await
-        .expect("opening returns its errors, and the runtime lives as long as this call")?;
-    start_on(config, store).await
+    let (config, (store, secret)) =
+        tokio::task::spawn_blocking(move || open_store(&config).map(|open| (config, open)))
+            .await
+            .expect("opening returns its errors, and the runtime lives as long as this call")?;
+    start_on(config, store, &secret).await
 }
 
 fn refuse_other_machines(config: &Config) -> Result<(), StartError> {
@@ -180,8 +182,8 @@ fn refuse_other_machines(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Opens the database under the relay key.
-fn open_store(config: &Config) -> Result<Box<dyn Store>, StartError> {
+/// Opens the database under the relay key, from which the endpoint's secret comes too.
+fn open_store(config: &Config) -> Result<(Box<dyn Store>, ResetSecret), StartError> {
     let data = &config.store.data;
     let unusable = |source| StartError::Data { path: data.clone(), source };
     // For its owner alone; a folder that is there keeps its mode.
@@ -189,11 +191,15 @@ fn open_store(config: &Config) -> Result<Box<dyn Store>, StartError> {
     let key = keys::load(config.store.relay_key.as_deref(), keys::credentials().as_deref(), data)?;
     let store = SledStore::open(data, &key, config.store.cache)
         .map_err(|source| StartError::Store { path: data.clone(), source })?;
-    Ok(Box::new(store))
+    Ok((Box::new(store), ResetSecret::derive(&key)))
 }
 
 /// Starts a relay on a store that is open.
-pub(crate) async fn start_on(config: Config, store: Box<dyn Store>) -> Result<RunningRelay, StartError> {
+pub(crate) async fn start_on(
+    config: Config,
+    store: Box<dyn Store>,
+    secret: &ResetSecret,
+) -> Result<RunningRelay, StartError> {
     let data = config.store.data.clone();
     let identity = Identity::load(&config.tls)?;
 
@@ -207,7 +213,7 @@ pub(crate) async fn start_on(config: Config, store: Box<dyn Store>) -> Result<Ru
 
     let quic = endpoint::server_config(identity.quic, &config.limits, &config.times);
     let listen = |source| StartError::Listen { address: config.listen, source };
-    let endpoint = endpoint::bind(config.listen, quic).map_err(listen)?;
+    let endpoint = endpoint::bind(config.listen, quic, secret).map_err(listen)?;
     let addr = endpoint.local_addr().map_err(listen)?;
 
     let shell = Arc::new(Shell {

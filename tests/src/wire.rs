@@ -133,6 +133,11 @@ impl Wire {
         soon("an answer", exchange).await
     }
 
+    /// Waits until the connection has ended, and tells why.
+    pub async fn ended(&self) -> ConnectionError {
+        soon("the connection's end", self.connection.closed()).await
+    }
+
     /// The stream of pushes. It shows once something was pushed.
     ///
     /// # Panics

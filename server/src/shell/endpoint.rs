@@ -5,10 +5,13 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
 
 use crate::config::{Limits, Times};
+use crate::keys::RELAY_KEY_LENGTH;
 
 /// Bytes that a peer may send on one stream before the relay reads them: most requests are below 64 KiB, and a large
 /// one is read as it comes. Flow control grows nothing, so an idle connection holds none of it.
@@ -50,8 +53,35 @@ fn idle_timeout(idle: Duration) -> IdleTimeout {
     IdleTimeout::try_from(idle).unwrap_or_else(|_| VarInt::MAX.into())
 }
 
+/// Labels from which the two secrets are derived.
+const RESET_LABEL: &[u8] = b"kring relay stateless reset 1";
+const CONNECTION_ID_LABEL: &[u8] = b"kring relay connection ids 1";
+
+/// What a relay has to know of the connections of its life before: with it, it answers their packets after a crash with
+/// a stateless reset (RFC 9000 §10.3), and their clients come back at once instead of after their idle time-out.
+///
+/// It is derived from the relay key, so that it lives as long as the database and outlives the process.
+#[derive(Clone)]
+pub(crate) struct ResetSecret {
+    tokens: Arc<hmac::Key>,
+    connection_ids: u64,
+}
+
+impl ResetSecret {
+    pub(crate) fn derive(relay_key: &[u8; RELAY_KEY_LENGTH]) -> Self {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, relay_key);
+        let tokens = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, RESET_LABEL).as_ref());
+        let tag = hmac::sign(&root, CONNECTION_ID_LABEL);
+        let (number, _) = tag.as_ref().split_first_chunk().expect("HMAC-SHA-256 has 32 bytes");
+        Self { tokens: Arc::new(tokens), connection_ids: u64::from_be_bytes(*number) }
+    }
+}
+
 /// Binds the socket and starts the endpoint.
-pub(crate) fn bind(address: SocketAddr, config: ServerConfig) -> io::Result<Endpoint> {
+pub(crate) fn bind(address: SocketAddr, config: ServerConfig, secret: &ResetSecret) -> io::Result<Endpoint> {
     let socket = UdpSocket::bind(address)?;
-    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
+    let mut endpoint = EndpointConfig::new(secret.tokens.clone());
+    let key = secret.connection_ids;
+    endpoint.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(key)));
+    Endpoint::new(endpoint, Some(config), socket, Arc::new(TokioRuntime))
 }

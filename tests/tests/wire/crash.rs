@@ -195,3 +195,16 @@ async fn a_sealed_welcome_is_there_exactly_when_its_commit_is() {
         assert_eq!(welcomed, (1..=epoch.0).map(Epoch).collect::<Vec<_>>(), "one Welcome for each Commit");
     }
 }
+
+#[tokio::test]
+async fn a_relay_that_comes_back_after_a_kill_tells_the_connections_of_its_life_before() {
+    let world = World::new();
+    let relay = RelayProcess::start(RELAY, &world).await;
+    let address = relay.address;
+    let anne = Wire::open(&world, &world.device("anne@politie.example"), address).await;
+    relay.kill().await;
+    let _relay = RelayProcess::start_at(RELAY, &world, address).await;
+    // Whatever the client sends next is answered with a stateless reset (RFC 9000, section 10.3).
+    assert_eq!(anne.hello().await, Err(Lost));
+    assert_eq!(anne.ended().await, quinn::ConnectionError::Reset);
+}

@@ -20,6 +20,7 @@ use rustls_pki_types::CertificateDer;
 use crate::clock;
 use crate::config::{Config, LogFormat, LogLevel, LogSettings, ObserveSettings, TlsFiles};
 use crate::logs;
+use crate::shell::endpoint::ResetSecret;
 use crate::shell::{RunningRelay, start_on};
 use crate::store::MemoryStore;
 
@@ -85,7 +86,8 @@ impl World {
 
     /// A relay on a store in memory.
     pub(crate) async fn relay(&self) -> RunningRelay {
-        start_on(self.config.clone(), Box::new(MemoryStore::new(Incarnation([0xc0; 16])))).await.unwrap()
+        let store = Box::new(MemoryStore::new(Incarnation([0xc0; 16])));
+        start_on(self.config.clone(), store, &ResetSecret::derive(&[0xc0; 32])).await.unwrap()
     }
 
     /// A device of a professional of its own.
