@@ -195,3 +195,23 @@ fn a_stranger_with_a_stolen_chain_cannot_be_added() {
     let opened = crate::conversation::Conversation::open(store, mallory, settings, world.now);
     assert!(matches!(opened, Err(crate::conversation::OpenError::Certificate)));
 }
+
+#[test]
+fn a_successors_welcome_that_overtakes_the_refused_commit_waits_for_it() {
+    let mut world = World::together(&["anne", "bert", "cees", "dirk"]);
+    world.disconnect(1);
+    forge(&mut world, 3, |_| Plan::default(), Some(AccessKey([9; 32])));
+    goes_on(&mut world, &[0, 2], CommitRefused::AccessKey);
+    let inbox = &world.relay.inboxes[&world.devices[1].address.device];
+    let note = kring_protocol::message::Note {
+        seq: kring_protocol::ids::InboxSeq(inbox.len() as u64),
+        day: world.now.day(),
+        sealed: inbox.last().unwrap().clone(),
+    };
+    world.devices[1].online = true;
+    world.feed(1, crate::conversation::Input::Note(note));
+    assert_eq!(reasons(&world, 1), []);
+    world.connect(1);
+    world.settle();
+    world.agree(&[0, 1, 2]);
+}

@@ -197,3 +197,22 @@ fn all_devices_of_a_professional_come_and_go_together() {
     world.agree(&[0, phone]);
     assert_eq!(world.core(laptop).case(case).unwrap().unwrap().status, CaseStatus::Left);
 }
+
+#[test]
+fn a_wish_to_leave_that_a_commit_passed_over_is_said_again() {
+    let mut world = World::together(&["anne", "bert", "cees"]);
+    let case = world.case;
+    world.disconnect(1);
+    // Anne's Commit is on its way when cees's wish enters the log before it.
+    world.command(0, Command::UpdateKeys { case });
+    let (ticket, request) = world.devices[0].requests.pop_front().unwrap();
+    world.command(2, Command::Leave { case });
+    while world.turn(2) {}
+    let answer = world.answer(0, request);
+    assert!(answer.is_ok());
+    world.feed(0, Input::Answered { ticket, answer });
+    world.connect(1);
+    world.pass(3_000);
+    assert_eq!(world.core(2).case(case).unwrap().unwrap().status, CaseStatus::Left);
+    world.agree(&[0, 1]);
+}
