@@ -151,14 +151,22 @@ impl Wire {
         Access { group: log.0, epoch, proof: Some(self.proof(log, epoch)) }
     }
 
-    /// The proof of an epoch's key on this connection.
+    /// What binds a proof to this connection.
     ///
     /// # Panics
     /// Never: 32 bytes can be exported from every connection.
-    pub fn proof(&self, log: Log, epoch: Epoch) -> Signature {
+    pub fn exporter(&self) -> [u8; TLS_EXPORTER_LENGTH] {
         let mut exporter = [0; TLS_EXPORTER_LENGTH];
         self.connection.export_keying_material(&mut exporter, TLS_EXPORTER_LABEL, &[]).expect("32 bytes");
-        let signature = log.key(epoch).sign(&signed_text(&exporter, log.0, epoch));
+        exporter
+    }
+
+    /// The proof of an epoch's key on this connection.
+    ///
+    /// # Panics
+    /// Never: a signature has 64 bytes.
+    pub fn proof(&self, log: Log, epoch: Epoch) -> Signature {
+        let signature = log.key(epoch).sign(&signed_text(&self.exporter(), log.0, epoch));
         Signature::from_slice(signature.as_ref()).expect("64 bytes")
     }
 

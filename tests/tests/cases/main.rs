@@ -4,6 +4,7 @@ mod certificates;
 mod members;
 mod offline;
 mod privacy;
+mod sizes;
 mod talk;
 
 /// The relay's program.

@@ -48,13 +48,13 @@ async fn two_who_add_somebody_at_the_same_moment_both_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn six_who_add_somebody_at_the_same_moment_converge() {
+async fn ten_who_add_somebody_at_the_same_moment_converge() {
     let world = World::new();
     let relay = relay::here(&world).await;
     let anne = Person::online(&world, "anne@politie.example", relay.addr).await;
     let case = anne.new_case("Gezin").await;
     let (mut deputies, mut joiners) = (Vec::new(), Vec::new());
-    for number in 0..6 {
+    for number in 0..10 {
         let deputy = Person::online(&world, &format!("plaats{number}@politie.example"), relay.addr).await;
         anne.add(&case, &deputy, Role::Deputy).await;
         let at_deputy = deputy.joined(&case).await;
