@@ -126,6 +126,7 @@ async fn perform(
     };
     theatre.players = certificates.into_players(&folder.join("devices"), &address, &lock)?;
 
+    progress.print(&PartLine { part: "timeline", title: "An invented case: nobody and nothing in it exists" })?;
     let copies = folder.join("copies");
     let mut play = Play::begin(scenario, &mut theatre.players, relay, &copies).await?;
     for step in &scenario.steps {

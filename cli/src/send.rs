@@ -70,7 +70,11 @@ pub(crate) async fn run(arguments: SendArguments, global: &GlobalArguments, outp
         _ => from_standard_input(output)?,
     };
     if text.trim().is_empty() {
-        return Err(Failure::advised(Cause::Usage, "there is nothing to send", "write something, or give it as TEXT"));
+        return Err(Failure::advised(
+            Cause::Usage,
+            "there is nothing to send",
+            "write something, or give it as TEXT",
+        ));
     }
     let draft = ItemDraft {
         about: arguments.about,

@@ -55,9 +55,8 @@ fn the_commands_by_hand_do_what_the_readme_says() {
                 let line = format!("exec {line} --ready-file {}", ready.display());
                 let mut command = Command::new("sh");
                 command.arg("-c").arg(line).current_dir(place.path()).env("PATH", &path);
-                relay = Some(started(command.stdin(Stdio::null()).stderr(Stdio::piped())));
-                let addresses = std::fs::read_to_string(ready).expect("written");
-                address = addresses.lines().next().expect("an address").to_owned();
+                let (running, listens) = started(command.stdin(Stdio::null()).stderr(Stdio::null()), &ready);
+                (relay, address) = (Some(running), listens);
             } else if line.starts_with("kring follow") {
                 said += &follow(&mut command);
             } else {

@@ -90,7 +90,7 @@ fn two_people_of_two_organisations_talk_and_every_line_has_its_documented_fields
     let status = anne(&["status"]).ok().json();
     assert_eq!(
         fields(&status[0]),
-        ["address", "caught_up", "certificate_until", "cases", "device", "link", "queued", "type"]
+        ["address", "cases", "caught_up", "certificate_until", "device", "link", "queued", "type"]
     );
 }
 

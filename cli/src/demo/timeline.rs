@@ -186,7 +186,7 @@ impl Line for CheckLine {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename = "part")]
 pub(super) struct PartLine {
-    /// `relay` or `checks`.
+    /// `timeline`, `relay` or `checks`.
     pub(super) part: &'static str,
     /// For people.
     #[serde(skip)]

@@ -1,6 +1,7 @@
 //! Runs the tool as its users do: as a process, in a folder of the test's own.
 
-use std::io::{BufRead as _, BufReader};
+#![allow(dead_code, reason = "each file of tests uses a part of it")]
+
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -110,9 +111,7 @@ impl Place {
     pub(crate) fn relay(&self) -> (Running, String) {
         let config = "kring-admin/relays/127.0.0.1/relay.toml";
         let mut relay = self.kring(&["relay", "--config", config, "--ready-file", "ready"]);
-        let relay = started(relay.stderr(Stdio::piped()));
-        let ready = std::fs::read_to_string(self.path().join("ready")).expect("written");
-        (relay, ready.lines().next().expect("an address").to_owned())
+        started(relay.stderr(Stdio::null()), &self.path().join("ready"))
     }
 
     /// Makes the profiles `anne` and `bo`, and makes both known to the relay.
@@ -125,12 +124,14 @@ impl Place {
     }
 }
 
-/// Starts a relay and waits until it says that it runs; what it says later is read and dropped.
-pub(crate) fn started(command: &mut Command) -> Running {
+/// Starts a relay, waits until the file stands that says where it can be reached, and returns its address.
+pub(crate) fn started(command: &mut Command, ready: &Path) -> (Running, String) {
     let mut relay = Running(command.spawn().expect("starts"));
-    let mut lines = BufReader::new(relay.0.stderr.take().expect("piped")).lines();
-    let said = lines.by_ref().map_while(Result::ok).find(|line| line.contains("has started"));
-    assert!(said.is_some(), "the relay ended before it ran");
-    std::thread::spawn(move || lines.for_each(drop));
-    relay
+    loop {
+        if let Ok(addresses) = std::fs::read_to_string(ready) {
+            return (relay, addresses.lines().next().expect("an address").to_owned());
+        }
+        assert_eq!(relay.0.try_wait().expect("known"), None, "the relay ended before it ran");
+        std::thread::yield_now();
+    }
 }
