@@ -95,6 +95,8 @@ impl Core {
 
     fn batch(&mut self, commands: Vec<Command>, now: Timestamp) -> Result<Vec<Result<Answer, Refusal>>, Refusal> {
         if let Some(refusal) = &self.failed {
+            // Nothing can be checkpointed any more, so that a drain has nothing to wait for.
+            self.drained |= commands.iter().any(|command| matches!(command, Command::Drain));
             return Err(refusal.clone());
         }
         self.quotas.turn(now);
