@@ -1,5 +1,10 @@
 //! Real clients and a real relay.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "all of this is tests; clippy knows only the functions that bear the attribute"
+)]
+
 mod certificates;
 mod members;
 mod offline;
