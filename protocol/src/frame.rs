@@ -1,7 +1,7 @@
 //! One frame: a length of four bytes, big-endian, then that many bytes of CBOR holding one message.
 //!
 //! Refused here: a length of zero or above the limit, bytes that are not CBOR, nesting beyond
-//! [`MAX_DEPTH`](crate::limits::MAX_DEPTH), a message of another shape, and bytes after the message (which no CBOR
+//! [`MAX_DEPTH`], a message of another shape, and bytes after the message (which no CBOR
 //! library refuses by itself).
 
 use std::convert::Infallible;

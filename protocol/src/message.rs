@@ -2,7 +2,7 @@
 //!
 //! A request is one frame on a stream of its own; the relay answers with one [`Reply`] frame, or with several where
 //! the request says so, and finishes the stream. Numbers are never used again for something else; a number that is
-//! not known is answered with [`Refusal::UnknownRequest`](crate::refusal::Refusal::UnknownRequest).
+//! not known is answered with [`Refusal::UnknownRequest`].
 
 use crate::address::ProfessionalAddress;
 use crate::ids::{
