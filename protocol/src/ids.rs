@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::limits::MAX_COUNTER;
+
 /// Defines an opaque identifier of `N` bytes, encoded as a CBOR byte string of exactly that length.
 macro_rules! opaque {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
@@ -84,17 +86,29 @@ macro_rules! opaque {
 macro_rules! counter {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(pub u64);
 
         impl $name {
+            /// The largest value that is decoded; see [`MAX_COUNTER`].
+            pub const MAX: Self = Self(MAX_COUNTER);
+
             /// The next value.
             ///
             /// # Panics
-            /// After 2^64 - 1 steps, which no log reaches.
+            /// After 2^64 - 1, which no counting from a decoded value reaches.
             pub const fn next(self) -> Self {
-                Self(self.0.checked_add(1).expect("fewer than 2^64 steps"))
+                Self(self.0.checked_add(1).expect("decoded counters are below 2^62"))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                match u64::deserialize(deserializer)? {
+                    value @ ..=MAX_COUNTER => Ok(Self(value)),
+                    value => Err(de::Error::invalid_value(de::Unexpected::Unsigned(value), &"a counter below 2^62")),
+                }
             }
         }
 
@@ -196,6 +210,14 @@ mod tests {
     fn debug_hides_the_value() {
         let id = GroupId([0xab; 16]);
         assert_eq!(format!("{id:?}"), "GroupId(..)");
+    }
+
+    #[test]
+    fn a_counter_from_which_counting_on_could_overflow_is_not_decoded() {
+        let decode = |value: u64| crate::frame::decode::<Epoch>(&crate::frame::encode_body(&value));
+        assert_eq!(decode(MAX_COUNTER), Ok(Epoch::MAX));
+        assert_eq!(decode(MAX_COUNTER + 1), Err(crate::frame::FrameError::Malformed));
+        assert_eq!(decode(u64::MAX), Err(crate::frame::FrameError::Malformed));
     }
 
     #[test]

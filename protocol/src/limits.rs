@@ -34,3 +34,11 @@ pub const MAX_READ: u64 = 4 << 20;
 /// Most nested arrays and maps in a frame: the deepest message of this version has 5 levels, and the rest is
 /// room for fields to come.
 pub const MAX_DEPTH: usize = 16;
+
+/// Largest sequence number, epoch or time that is decoded: counting on from it cannot overflow within the life of a log,
+/// and it fits where signed numbers of 64 bits are kept. As milliseconds it is the year 146 million.
+pub const MAX_COUNTER: u64 = (1 << 62) - 1;
+
+/// Most elements in a list of a message: a frame of 16 MiB could otherwise announce millions of tiny ones, each many times
+/// larger once it is decoded. The longest lists of this version are cursor moves.
+pub const MAX_LIST: usize = 1_024;

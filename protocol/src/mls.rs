@@ -2,7 +2,7 @@
 //! KeyPackage message. Everything else in them is ciphertext or none of the relay's business.
 //!
 //! Refused: another MLS version, another wire format (so a PublicMessage never enters a log), a group id that is
-//! not 16 bytes, an unknown content type, vectors that end early, lengths not in their shortest form
+//! not 16 bytes, an epoch of 2^62 or more, an unknown content type, vectors that end early, lengths not in their shortest form
 //! (RFC 9420 §2.1.2), and bytes after the message.
 
 use crate::ids::{Epoch, GroupId};
@@ -49,6 +49,9 @@ pub fn private_message(message: &[u8]) -> Result<Header, NotMls> {
     }
     let group = GroupId::from_slice(take_vector(&mut rest)?).ok_or(NotMls)?;
     let epoch = Epoch(u64::from_be_bytes(take(&mut rest, 8)?.try_into().map_err(|_| NotMls)?));
+    if epoch > Epoch::MAX {
+        return Err(NotMls);
+    }
     let content = match take(&mut rest, 1)? {
         [1] => ContentType::Application,
         [2] => ContentType::Proposal,

@@ -2,7 +2,9 @@
 //! `[number, map]`. Two macros write the serde implementations, so that a declaration reads like the CDDL.
 //!
 //! Rules that hold for every structure: an unknown key is ignored, a key that stands twice is refused, a missing
-//! required key is refused, an absent optional value is left out.
+//! required key is refused, an absent optional value is left out, a list beyond [`MAX_LIST`] elements is refused.
+
+use crate::limits::MAX_LIST;
 
 /// Declares a structure with integer keys.
 ///
@@ -166,7 +168,7 @@ macro_rules! field_type {
 macro_rules! value_type {
     ($type:ty) => { $type };
     ($type:ty, optional) => { $type };
-    ($type:ty, list) => { Vec<$type> };
+    ($type:ty, list) => { $crate::wire::List<$type> };
 }
 
 /// Whether a field is written.
@@ -191,8 +193,36 @@ macro_rules! take {
         $field
     };
     ($access:ident, $field:ident, list) => {
-        $field.unwrap_or_default()
+        $field.map(|list| list.0).unwrap_or_default()
     };
+}
+
+/// A list as it is decoded: never longer than [`MAX_LIST`], whatever length the sender announces.
+pub(crate) struct List<T>(pub(crate) Vec<T>);
+
+impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for List<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: serde::Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "a list of at most {MAX_LIST} elements")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut elements: A) -> Result<List<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(element) = elements.next_element()? {
+                    if list.len() == MAX_LIST {
+                        return Err(serde::de::Error::invalid_length(list.len() + 1, &self));
+                    }
+                    list.push(element);
+                }
+                Ok(List(list))
+            }
+        }
+        deserializer.deserialize_seq(Visitor(std::marker::PhantomData))
+    }
 }
 
 /// A structure without fields: what has nothing to say, and the body of an unknown choice.

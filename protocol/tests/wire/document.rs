@@ -142,6 +142,8 @@ fn the_table_of_limits_is_the_code_s() {
         ("MAX_FRAME", limits::MAX_FRAME as u64),
         ("MAX_READ", limits::MAX_READ),
         ("MAX_DEPTH", limits::MAX_DEPTH as u64),
+        ("MAX_COUNTER", limits::MAX_COUNTER),
+        ("MAX_LIST", limits::MAX_LIST as u64),
     ];
     assert_eq!(written, code);
 }

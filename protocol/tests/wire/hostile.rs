@@ -1,7 +1,7 @@
 //! Bytes from somebody who means harm, or whose program is broken: refused, or equal to a valid message; no panic.
 
 use kring_protocol::frame::{FrameError, PREFIX, body_length, decode};
-use kring_protocol::limits::{MAX_DEPTH, MAX_FRAME};
+use kring_protocol::limits::{MAX_DEPTH, MAX_FRAME, MAX_LIST};
 use kring_protocol::message::{Hello, Push, Record, Request};
 use kring_protocol::{VERSION, frame};
 use proptest::prelude::*;
@@ -219,6 +219,14 @@ fn nesting_is_bounded() {
         let deep = format!("8200a2000118ff{}", opening.repeat(1_000_000));
         assert_eq!(request(&deep), Err(FrameError::Malformed), "{opening}");
     }
+}
+
+#[test]
+fn a_list_is_never_longer_than_its_bound_whatever_it_announces() {
+    let features = |count: usize| format!("8200a2000101 9a{count:08x}{}", "00".repeat(count)).replace(' ', "");
+    assert_eq!(request(&features(MAX_LIST)), hello(vec![0; MAX_LIST]));
+    assert_eq!(request(&features(MAX_LIST + 1)), Err(FrameError::Malformed));
+    assert_eq!(request("8200a20001019affffffff"), Err(FrameError::Malformed));
 }
 
 #[test]

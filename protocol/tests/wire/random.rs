@@ -5,6 +5,7 @@ use kring_protocol::ids::{
     AccessKey, ClaimId, CursorId, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, MessageHash, OperationId, Seq,
     Signature, Subscription, Timestamp,
 };
+use kring_protocol::limits::MAX_COUNTER;
 use kring_protocol::message::{
     Access, AcknowledgeInbox, ClaimKeyPackages, Claimed, ClaimedDevice, CreateGroup, CursorMove, Delivery, Empty,
     EraseGroup, FindReceipt, Follow, Gap, GoingAway, Hello, InboxEnd, InboxWaiting, KeyPackageCount, Lagged, Live,
@@ -31,9 +32,17 @@ newtypes! {
     group: GroupId([u8; 16]), operation: OperationId([u8; 16]), cursor: CursorId([u8; 16]),
     device: DeviceId([u8; 16]), claim: ClaimId([u8; 16]), incarnation: Incarnation([u8; 16]),
     hash: MessageHash([u8; 32]), key: AccessKey([u8; 32]),
-    seq: Seq(u64), epoch: Epoch(u64), inbox_seq: InboxSeq(u64), timestamp: Timestamp(u64),
     subscription: Subscription(u32),
 }
+
+/// Strategies for counters: what is decoded, no more.
+macro_rules! counters {
+    ($($function:ident: $type:ident),* $(,)?) => {
+        $( fn $function() -> impl Strategy<Value = $type> { (0..=MAX_COUNTER).prop_map($type) } )*
+    };
+}
+
+counters! { seq: Seq, epoch: Epoch, inbox_seq: InboxSeq, timestamp: Timestamp }
 
 fn signature() -> impl Strategy<Value = Signature> {
     (any::<[u8; 32]>(), any::<[u8; 32]>())
