@@ -194,17 +194,41 @@ impl SledStore {
         done
     }
 
-    /// Seals a value and adds its pieces to batches, none of which is above [`BATCH`].
-    fn put(&self, batches: &mut Batches, prefix: &[u8], value: &[u8]) -> Result<u16, StoreError> {
+    /// Seals a value and puts its length before it: what is then cut into pieces.
+    fn sealed(&self, prefix: &[u8], value: &[u8]) -> Result<Vec<u8>, StoreError> {
         let sealed = self.sealing.seal(prefix, value).map_err(|_| StoreError::Disk(io::ErrorKind::Other))?;
         let length = u32::try_from(sealed.len()).map_err(|_| StoreError::Disk(io::ErrorKind::FileTooLarge))?;
-        let whole = [&length.to_be_bytes()[..], &sealed].concat();
-        let mut count = 0;
-        for (number, piece) in (0u16..).zip(whole.chunks(PIECE)) {
-            batches.insert(&self.db, &piece_key(prefix, number), piece)?;
-            count = number + 1;
+        Ok([&length.to_be_bytes()[..], &sealed].concat())
+    }
+
+    /// Adds an entry: its pieces may lie in several batches, since one that is not whole is dropped at the next opening.
+    fn put_entry(&self, batches: &mut Batches, position: Position, entry: &[u8]) -> Result<(), StoreError> {
+        let prefix = entry_prefix(position);
+        for (number, piece) in (0u16..).zip(self.sealed(&prefix, entry)?.chunks(PIECE)) {
+            batches.make_room(&self.db, piece.len())?;
+            batches.open.insert(piece_key(&prefix, number), piece);
         }
-        Ok(count)
+        Ok(())
+    }
+
+    /// Adds a page, its pieces and what it leaves of a longer one before it in one batch: a page of two halves from
+    /// different writes could not be opened, and what it was made from may be gone.
+    fn put_page(&self, batches: &mut Batches, prefix: &[u8], page: Option<&Bytes>) -> Result<(), StoreError> {
+        let whole = page.map(|page| self.sealed(prefix, page)).transpose()?.unwrap_or_default();
+        if whole.len() > BATCH {
+            return Err(StoreError::Disk(io::ErrorKind::FileTooLarge));
+        }
+        batches.make_room(&self.db, whole.len())?;
+        let mut next = 0;
+        for piece in whole.chunks(PIECE) {
+            batches.open.insert(piece_key(prefix, next), piece);
+            next += 1;
+        }
+        while self.db.contains_key(piece_key(prefix, next)).map_err(failure)? {
+            batches.open.remove(piece_key(prefix, next));
+            next += 1;
+        }
+        Ok(())
     }
 
     /// Reads and opens a value.
@@ -232,8 +256,7 @@ impl SledStore {
     }
 }
 
-/// sled batches that are applied whenever they are full: what lies in several of them is not atomic by itself, but
-/// entries that are not whole are dropped at the next opening, and pages are judged by their own contents.
+/// sled batches, each of which is there as a whole after a kill or not at all.
 #[derive(Default)]
 struct Batches {
     open: Batch,
@@ -241,12 +264,12 @@ struct Batches {
 }
 
 impl Batches {
-    fn insert(&mut self, db: &sled::Db, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        if self.bytes + key.len() + value.len() > BATCH {
+    /// Makes room for this many bytes that belong together: the open batch is applied first if they do not fit.
+    fn make_room(&mut self, db: &sled::Db, bytes: usize) -> Result<(), StoreError> {
+        if self.bytes + bytes > BATCH {
             self.apply(db)?;
         }
-        self.bytes += key.len() + value.len();
-        self.open.insert(key, value);
+        self.bytes += bytes;
         Ok(())
     }
 
@@ -275,7 +298,7 @@ impl Store for SledStore {
             let mut position = store.tail;
             for entry in entries {
                 position = position.next();
-                store.put(&mut batches, &entry_prefix(position), entry)?;
+                store.put_entry(&mut batches, position, entry)?;
             }
             batches.apply(&store.db)?;
             sync(&store.db, &store.file)?;
@@ -307,19 +330,7 @@ impl Store for SledStore {
         self.write(|store| {
             let mut batches = Batches::default();
             for (id, page) in pages {
-                let prefix = page_prefix(&store.sealing.page_name(id));
-                let Some(page) = page else {
-                    store.remove_pieces(&prefix)?;
-                    continue;
-                };
-                let count = store.put(&mut batches, &prefix, page)?;
-                for number in count.. {
-                    let key = piece_key(&prefix, number);
-                    if !store.db.contains_key(&key).map_err(failure)? {
-                        break;
-                    }
-                    batches.open.remove(key.as_slice());
-                }
+                store.put_page(&mut batches, &page_prefix(&store.sealing.page_name(id)), page.as_ref())?;
             }
             batches.apply(&store.db)
         })

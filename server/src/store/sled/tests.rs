@@ -85,6 +85,30 @@ fn a_torn_last_entry_is_dropped_and_a_hole_is_damage() {
 }
 
 #[test]
+fn a_page_is_never_of_two_writes_wherever_a_kill_falls_between_batches() {
+    let data = folder();
+    let mut store = open(data.path());
+    let id = |number: u8| PageId::Device(DeviceId([number; 16]));
+    let page = |byte: u8, length: usize| Some(Bytes::from(vec![byte; length]));
+    // Lengths that do not divide a batch, so that its end falls into a page.
+    let first: Vec<_> = (0..200).map(|number| (id(number), page(1, 9_000 + usize::from(number)))).collect();
+    store.write_pages(&first).expect("written");
+    let mut batches = Batches::default();
+    for number in 0..200 {
+        let prefix = page_prefix(&store.sealing.page_name(&id(number)));
+        let second = page(2, 9_000 - 40 * usize::from(number));
+        store.put_page(&mut batches, &prefix, second.as_ref()).expect("put");
+    }
+    // Killed here: the last batch is never applied.
+    sync(&store.db, &store.file).expect("synced");
+    drop((store, batches));
+    let store = open(data.path());
+    let firsts = (0..200).map(|number| store.page(&id(number)).expect("opens").expect("is there"));
+    let written = firsts.map(|page| page[0]).collect::<Vec<_>>();
+    assert!(written.contains(&1) && written.contains(&2), "the kill fell between two batches");
+}
+
+#[test]
 fn each_reason_not_to_open_has_its_own_error() {
     let data = folder();
     let store = open(data.path());
