@@ -10,6 +10,7 @@
 //! | 5 | the database cannot be opened, copied or written |
 //! | 6 | an address cannot be listened on |
 //! | 7 | stopped on request, but not everything in flight was answered in time |
+//! | 8 | the engine has failed while it ran: the store could not write, or a fault of this program; start it again |
 //! | 70 | a fault of this program |
 
 use std::fmt::Write as _;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, LogFormat, LogLevel, Overrides};
+use crate::engine::Condition;
 use crate::keys::{self, KeyError, RELAY_KEY_LENGTH};
 use crate::shell::{self, Drained, StartError};
 use crate::store::{OpenStoreError, maintenance};
@@ -28,7 +30,7 @@ use crate::{logs, signals};
 
 /// What `--help` says of the exit codes.
 const EXIT_CODES: &str = "Exit codes: 0 done; 2 arguments; 3 configuration; 4 relay key or certificate; 5 database; \
-                          6 address in use; 7 stopped before everything was answered; 70 fault of this program";
+                          6 address in use; 7 stopped before everything was answered; 8 failed while it ran, start it again; 70 fault of this program";
 
 /// The relay of Kring: keeps the encrypted messages of cases and hands them to those who hold the cases' keys.
 #[derive(Debug, Parser)]
@@ -118,6 +120,12 @@ enum Failure {
     Runtime(io::Error),
     #[error("stopped, but not everything in flight was answered in time; clients ask again by themselves")]
     DrainedInPart,
+    #[error(
+        "the database could not be written; what was acknowledged is kept, look at the disk and start the relay again"
+    )]
+    StoreFailed,
+    #[error("a fault of this program ended its engine; what was acknowledged is kept, start the relay again")]
+    EngineFailed,
 }
 
 fn listed(path: &Path, error: &ConfigError) -> String {
@@ -140,6 +148,7 @@ impl Failure {
             | Self::Maintenance { .. } => 5,
             Self::Start(StartError::Listen { .. } | StartError::Observe { .. }) => 6,
             Self::DrainedInPart => 7,
+            Self::StoreFailed | Self::EngineFailed => 8,
             Self::ReadyFile { .. } | Self::Runtime(_) => 70,
         }
     }
@@ -227,16 +236,35 @@ async fn until_told(config: Config, ready_file: Option<PathBuf>) -> Result<(), F
     if let Some(path) = ready_file {
         announce(&path, &relay).map_err(|source| Failure::ReadyFile { path, source })?;
     }
-    while signals.next().await == signals::Told::Reload {
-        match relay.reload() {
-            Ok(()) => tracing::info!("certificates have been read again"),
-            // The files' names are the operator's own, and no reason quotes a certificate.
-            Err(error) => complain(&error),
+    loop {
+        let told = tokio::select! {
+            told = signals.next() => told,
+            condition = relay.failed() => {
+                relay.abandon().await;
+                return Err(failure(condition));
+            }
+        };
+        match told {
+            signals::Told::Stop => break,
+            signals::Told::Reload => match relay.reload() {
+                Ok(()) => tracing::info!("certificates have been read again"),
+                // The files' names are the operator's own, and no reason quotes a certificate.
+                Err(error) => complain(&error),
+            },
         }
     }
     match relay.shutdown().await {
         Drained::Whole => Ok(()),
         Drained::InPart => Err(Failure::DrainedInPart),
+    }
+}
+
+/// A relay whose engine has failed ends, whether the disk or this program is at fault: its views are ahead of the disk or
+/// half changed, and opening the database again is the one way back to what was acknowledged.
+fn failure(condition: Condition) -> Failure {
+    match condition {
+        Condition::StoreFailed => Failure::StoreFailed,
+        Condition::Broken | Condition::Well | Condition::Ended => Failure::EngineFailed,
     }
 }
 
@@ -258,4 +286,15 @@ fn say(text: &str) {
 
 fn complain(failure: &dyn std::error::Error) {
     let _closed = writeln!(io::stderr(), "kring-relay: {failure}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_whose_engine_fails_ends_with_an_exit_code_of_its_own() {
+        let codes = [Condition::StoreFailed, Condition::Broken].map(|condition| failure(condition).code());
+        assert_eq!(codes, [8, 8]);
+    }
 }

@@ -21,7 +21,7 @@ pub use access::{AccessCheck, ProvenAccess};
 pub use answer::{Answer, Backlog, Followed, HelloFacts, InboxPart, Next, Stretch};
 pub use command::{Command, ConnectionId, Outbound, Pushed, QueueFull, Requester};
 pub use handle::Engine;
-pub use thread::{Clock, EngineThread, OpenError, Settings};
+pub use thread::{Clock, Condition, EngineThread, OpenError, Settings};
 
 #[cfg(test)]
 mod tests;

@@ -49,7 +49,7 @@ use self::registry::Registry;
 use self::tls::{Identity, Trust};
 use crate::clock;
 use crate::config::{Config, Limits, Times, TlsFiles};
-use crate::engine::{self, Engine, EngineThread, OpenError};
+use crate::engine::{self, Condition, Engine, EngineThread, OpenError};
 use crate::keys::{self, KeyError};
 use crate::metrics::Metrics;
 use crate::store::{OpenStoreError, SledStore, Store};
@@ -235,8 +235,12 @@ pub(crate) async fn start_on(
         let failed = |source| StartError::Observe { address: observe.address, source };
         let listener = observe::bind(observe.address).await.map_err(failed)?;
         observe_addr = Some(listener.local_addr().map_err(failed)?);
-        let health =
-            observe::Health { disk: alarm.clone(), draining: shell.draining.clone(), metrics: metrics.clone() };
+        let health = observe::Health {
+            engine: shell.engine.clone(),
+            disk: alarm.clone(),
+            draining: shell.draining.clone(),
+            metrics: metrics.clone(),
+        };
         tasks.spawn(observe::serve(listener, Arc::new(health), tasks.clone(), stop.clone()));
     }
     tasks.spawn(disk::watch(alarm, data, config.store.min_free, metrics, stop.clone()));
@@ -325,6 +329,21 @@ impl RunningRelay {
         let whole = drained.is_ok() && ended.is_ok() && at_rest;
         tracing::info!(whole, "the relay has stopped");
         if whole { Drained::Whole } else { Drained::InPart }
+    }
+
+    /// Waits until the engine has failed, which no relay outlives: it accepts nothing any more. Then [`Self::abandon`]
+    /// it, end the process and have it started again.
+    pub async fn failed(&self) -> Condition {
+        self.shell.engine.failed().await
+    }
+
+    /// Ends a relay whose engine has failed: there is nothing to be waited for. What it acknowledged is on the disk.
+    pub async fn abandon(self) {
+        self.shell.draining.store(true, Ordering::Relaxed);
+        self.stop.cancel();
+        self.endpoint.close(closing::code(&Refusal::Draining), &[]);
+        // Peers that do not hear of it find out by themselves.
+        let _told = timeout(LAST_PACKETS, self.endpoint.wait_idle()).await;
     }
 
     async fn sessions_end(&self) {

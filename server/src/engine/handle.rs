@@ -1,18 +1,20 @@
 //! The handle through which the shell asks the engine. Cheap to clone.
 //!
 //! The queue to the engine has no bound of its own: each command in it belongs to a request that waits for its answer,
-//! and the shell bounds those. Refused: everything once the engine has stopped ([`Refusal::Draining`]).
+//! and the shell bounds those. Refused: everything once the engine has stopped ([`Refusal::Draining`]) or has failed
+//! ([`Refusal::StoreFailed`]).
 
 use std::sync::Arc;
 
 use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Seq, Subscription};
 use kring_protocol::message as wire;
 use kring_protocol::refusal::Refusal;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::access::{AccessCheck, ProvenAccess};
 use super::answer::{Answer, Followed, HelloFacts, InboxPart, Stretch};
 use super::command::{Command, ConnectionId, Outbound, Requester};
+use super::thread::Condition;
 
 /// A command and whom to answer.
 pub(crate) struct Letter {
@@ -24,6 +26,7 @@ pub(crate) struct Letter {
 #[derive(Debug, Clone)]
 pub struct Engine {
     letters: mpsc::UnboundedSender<Letter>,
+    condition: watch::Receiver<Condition>,
 }
 
 /// Takes the one kind of answer that a command has.
@@ -37,14 +40,38 @@ macro_rules! expect_answer {
 }
 
 impl Engine {
-    pub(crate) fn new(letters: mpsc::UnboundedSender<Letter>) -> Self {
-        Self { letters }
+    pub(crate) fn new(letters: mpsc::UnboundedSender<Letter>, condition: watch::Receiver<Condition>) -> Self {
+        Self { letters, condition }
+    }
+
+    /// How the engine is now.
+    pub fn condition(&self) -> Condition {
+        *self.condition.borrow()
+    }
+
+    /// Waits until the engine has failed; never ends when it stops because it was asked to.
+    pub async fn failed(&self) -> Condition {
+        let mut condition = self.condition.clone();
+        match condition.wait_for(|condition| condition.has_failed()).await {
+            Ok(condition) => *condition,
+            // It has ended, in good order: a thread that breaks says so.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     async fn ask(&self, command: Command) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.letters.send(Letter { command, reply: Some(reply) }).map_err(|_| Refusal::Draining)?;
-        answer.await.unwrap_or(Err(Refusal::Draining))
+        if self.letters.send(Letter { command, reply: Some(reply) }).is_err() {
+            return Err(self.stopped());
+        }
+        answer.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    fn stopped(&self) -> Refusal {
+        match self.condition() {
+            Condition::StoreFailed | Condition::Broken => Refusal::StoreFailed,
+            Condition::Well | Condition::Ended => Refusal::Draining,
+        }
     }
 
     async fn done(&self, command: Command) -> Result<(), Refusal> {

@@ -2,7 +2,8 @@
 //!
 //! Nothing is answered before it is durable; when the store fails, everything that waited is answered with
 //! [`StoreFailed`](kring_protocol::refusal::Refusal::StoreFailed) by the core, which stays so until the relay is
-//! started again.
+//! started again. How the thread is, [`Condition`] tells: an engine that has failed never gets well by itself, so that
+//! whoever runs it ends the process and has it started again.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use kring_protocol::ids::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::command::Command;
 use super::core::Core;
@@ -46,6 +47,46 @@ impl Default for Settings {
     }
 }
 
+/// How the engine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It answers.
+    Well,
+    /// The store has failed: nothing is accepted until the relay is started again.
+    StoreFailed,
+    /// The thread has ended through a fault of this program.
+    Broken,
+    /// The thread has ended because it was asked to, or because nobody is left who could ask it something.
+    Ended,
+}
+
+impl Condition {
+    /// Only a new start helps.
+    pub fn has_failed(self) -> bool {
+        match self {
+            Self::StoreFailed | Self::Broken => true,
+            Self::Well | Self::Ended => false,
+        }
+    }
+}
+
+/// Tells how the thread is; dropped by a thread that panics, it tells that.
+struct Teller(watch::Sender<Condition>);
+
+impl Teller {
+    fn tell(&self, condition: Condition) {
+        self.0.send_if_modified(|known| std::mem::replace(known, condition) != condition);
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if *self.0.borrow() == Condition::Well {
+            self.tell(Condition::Broken);
+        }
+    }
+}
+
 /// Why the engine does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -76,6 +117,8 @@ impl Engine {
         let randomness = Box::new(move |bytes: &mut [u8]| random.fill(bytes).expect("the system gives random bytes"));
         let core = Core::open(store, settings, randomness)?;
         let (letters, waiting) = mpsc::unbounded_channel();
+        let (teller, condition) = watch::channel(Condition::Well);
+        let teller = Teller(teller);
         let ticks = letters.downgrade();
         std::thread::Builder::new()
             .name("kring-ticks".into())
@@ -91,18 +134,21 @@ impl Engine {
             .map_err(OpenError::Thread)?;
         let thread = std::thread::Builder::new()
             .name("kring-engine".into())
-            .spawn(move || run(core, waiting, &clock))
+            .spawn(move || run(core, waiting, &clock, &teller))
             .map_err(OpenError::Thread)?;
-        Ok((Self::new(letters), EngineThread(thread)))
+        Ok((Self::new(letters, condition), EngineThread(thread)))
     }
 }
 
-fn run(mut core: Core, mut waiting: mpsc::UnboundedReceiver<Letter>, clock: &Clock) {
+fn run(mut core: Core, mut waiting: mpsc::UnboundedReceiver<Letter>, clock: &Clock, teller: &Teller) {
     let mut letters = Vec::with_capacity(MOST_AT_ONCE);
     while waiting.blocking_recv_many(&mut letters, MOST_AT_ONCE) > 0 {
         let (commands, replies): (Vec<_>, Vec<_>) =
             letters.drain(..).map(|letter| (letter.command, letter.reply)).unzip();
         let answers = core.handle(commands, clock());
+        if core.has_failed() {
+            teller.tell(Condition::StoreFailed);
+        }
         for (reply, answer) in replies.into_iter().zip(answers) {
             if let Some(reply) = reply {
                 // Whoever asked may have gone; what was accepted stays accepted.
@@ -110,8 +156,9 @@ fn run(mut core: Core, mut waiting: mpsc::UnboundedReceiver<Letter>, clock: &Clo
             }
         }
         if core.is_drained() {
-            return;
+            break;
         }
     }
     core.close();
+    teller.tell(if core.has_failed() { Condition::StoreFailed } else { Condition::Ended });
 }

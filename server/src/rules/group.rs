@@ -19,7 +19,9 @@ use kring_protocol::refusal::{Refusal, RefusedRecipient};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Appended, CommitPart, Created, CursorRegistered, Entry, Erasing, Expired, WelcomePart};
-use super::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_CURSORS, MAX_DROPPED_COMMITS, MAX_EPOCHS, MAX_LOG};
+use super::limits::{
+    COMMIT_BURST, COMMIT_INTERVAL, MAX_CURSORS, MAX_DROPPED_COMMITS, MAX_EPOCH, MAX_EPOCHS, MAX_LOG,
+};
 use super::retention::{CURSOR_LIFETIME, KEY_RETENTION};
 use crate::engine::ProvenAccess;
 use crate::store::Position;
@@ -116,6 +118,9 @@ pub fn create(
 ) -> Result<Verdict, Refusal> {
     if access.key != request.access_key {
         return Err(Refusal::Forbidden);
+    }
+    if access.epoch.0 >= MAX_EPOCH {
+        return Err(Refusal::Malformed);
     }
     let Some(head) = existing else {
         return Ok(Verdict::Write(Entry::Created(Created {
@@ -246,7 +251,7 @@ impl Head {
             sealed: welcome.sealed.clone(),
         };
         let part = CommitPart {
-            opens: access.epoch.next(),
+            opens: following(access.epoch)?,
             key: request.next_access_key,
             closes: request.closes == Some(true),
             welcomes: request.welcomes.iter().map(welcome).collect(),
@@ -473,6 +478,11 @@ impl Head {
     pub(crate) fn weight(&self) -> usize {
         256 + self.epochs.len() * size_of::<EpochKey>() + self.cursors.len() * 48 + self.dropped_commits.len() * 8
     }
+}
+
+/// The epoch that a Commit of this one opens.
+fn following(epoch: Epoch) -> Result<Epoch, Refusal> {
+    epoch.0.checked_add(1).filter(|next| *next < MAX_EPOCH).map(Epoch).ok_or(Refusal::Full)
 }
 
 /// SHA-256 of a message, by which a submission is recognised.

@@ -20,6 +20,10 @@ impl Default for Limits {
     }
 }
 
+/// Epochs of a log are below this one, so that counting on from any of them cannot overflow: 2^62, as everywhere on the
+/// wire.
+pub const MAX_EPOCH: u64 = 1 << 62;
+
 /// Most records that a log holds at once: 23 a minute for all of the 30 days that application records stay.
 pub const MAX_LOG: u64 = 1_000_000;
 

@@ -1,5 +1,8 @@
 //! `/health` and `/metrics` over HTTP/1.1, for this machine's own monitoring: counts, never an identifier.
 //!
+//! `/health` answers 200 while the relay serves, and 503 with the reason otherwise: `store_failed` and `engine_failed`
+//! say that the process is about to end so that it is started again.
+//!
 //! Refused: every other path and method, and more than a few connections at once.
 
 use std::convert::Infallible;
@@ -22,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::disk::DiskAlarm;
+use crate::engine::{Condition, Engine};
 use crate::metrics::Metrics;
 
 /// A scraper, a health probe and an operator, several times over.
@@ -36,6 +40,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What health is told from.
 pub(crate) struct Health {
+    pub(crate) engine: Engine,
     pub(crate) disk: Arc<DiskAlarm>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) metrics: Arc<Metrics>,
@@ -45,12 +50,20 @@ pub(crate) struct Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Ok,
+    StoreFailed,
+    EngineFailed,
     DiskFull,
     Draining,
 }
 
 impl Health {
     fn state(&self) -> State {
+        match self.engine.condition() {
+            Condition::StoreFailed => return State::StoreFailed,
+            Condition::Broken => return State::EngineFailed,
+            Condition::Ended => return State::Draining,
+            Condition::Well => {}
+        }
         if self.draining.load(Ordering::Relaxed) {
             State::Draining
         } else if self.disk.is_raised() {
@@ -65,6 +78,8 @@ impl Health {
             (&Method::GET, "/health") => {
                 let (status, word) = match self.state() {
                     State::Ok => (StatusCode::OK, "ok"),
+                    State::StoreFailed => (StatusCode::SERVICE_UNAVAILABLE, "store_failed"),
+                    State::EngineFailed => (StatusCode::SERVICE_UNAVAILABLE, "engine_failed"),
                     State::DiskFull => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
                     State::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
                 };

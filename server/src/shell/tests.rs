@@ -2,6 +2,7 @@
 
 mod client;
 mod connections;
+mod failing;
 mod groups;
 mod stopping;
 mod world;

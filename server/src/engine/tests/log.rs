@@ -5,7 +5,7 @@ use kring_protocol::refusal::Refusal;
 
 use super::world::*;
 use crate::engine::{Command, Next, ProvenAccess};
-use crate::rules::limits::{COMMIT_BURST, COMMIT_INTERVAL};
+use crate::rules::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_EPOCH};
 
 #[test]
 fn of_two_commits_in_one_epoch_the_first_wins() {
@@ -45,6 +45,27 @@ fn a_group_is_created_once_and_creating_it_again_by_the_same_operation_is_one() 
     world.now = world.now.plus(5);
     assert_eq!(world.create(GROUP, 0), first);
     assert_eq!(world.create(GROUP, 1), Err(Refusal::GroupExists));
+}
+
+#[test]
+fn a_log_that_counts_from_the_end_of_all_numbers_is_refused_and_the_engine_goes_on() {
+    let mut world = World::new();
+    let create = |epoch| {
+        let request = wire::CreateGroup {
+            access: bare(GROUP, epoch),
+            operation: operation(1),
+            access_key: key(epoch),
+            cursor: None,
+        };
+        Command::CreateGroup { device: DeviceId([1; 16]), access: access(GROUP, epoch), request }
+    };
+    for epoch in [u64::MAX, MAX_EPOCH] {
+        assert_eq!(receipt(world.ask(create(epoch))), Err(Refusal::Malformed));
+    }
+    let last = MAX_EPOCH - 1;
+    assert!(world.ask(create(last)).is_ok());
+    assert_eq!(world.commit(last, 2), Err(Refusal::Full));
+    assert!(world.submit(last, 3, "text").is_ok());
 }
 
 #[test]
