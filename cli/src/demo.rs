@@ -294,14 +294,16 @@ fn folder(keep: Option<&Path>) -> Outcome<(PathBuf, Option<tempfile::TempDir>)> 
     }
 }
 
-/// Ctrl-C, or SIGTERM.
+/// Ctrl-C, SIGTERM, or the terminal's end (SIGHUP).
 async fn told_to_stop() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        if let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        {
             tokio::select! {
                 _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
                 _ = tokio::signal::ctrl_c() => {}
             }
             return;

@@ -44,7 +44,7 @@ fn every_check_of_the_demo_holds() {
 
 #[test]
 fn stopped_in_the_middle_it_leaves_no_relay_and_no_folder() {
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let place = Place::new();
         let mut demo = place.kring(&["demo", "--pace", "--json"]);
         let mut demo = Running(demo.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts"));
