@@ -62,13 +62,19 @@ impl Engine {
     async fn ask(&self, command: Command) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
         if self.letters.send(Letter { command, reply: Some(reply) }).is_err() {
-            return Err(self.stopped());
+            return Err(self.stopped().await);
         }
-        answer.await.unwrap_or_else(|_| Err(self.stopped()))
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.stopped().await),
+        }
     }
 
-    fn stopped(&self) -> Refusal {
-        match self.condition() {
+    /// What an engine answers that answers no more. A thread that breaks drops what waited a moment before it says so.
+    async fn stopped(&self) -> Refusal {
+        let mut condition = self.condition.clone();
+        let condition = condition.wait_for(|condition| *condition != Condition::Well).await;
+        match condition.map_or(Condition::Ended, |condition| *condition) {
             Condition::StoreFailed | Condition::Broken => Refusal::StoreFailed,
             Condition::Well | Condition::Ended => Refusal::Draining,
         }
