@@ -5,6 +5,7 @@
 //! | module | decides |
 //! | --- | --- |
 //! | [`group`] | who may append to a log and read it, in which order, in which epoch (RFC 9420 §6.3, §8.1; RFC 9750 §5) |
+//! | [`cursors`] | how far a log's readers are |
 //! | [`block`] | where a log's records stand in the journal, and what is missing of it |
 //! | [`device`] | KeyPackages (RFC 9420 §10, §16.8), places in the inbox, notes |
 //! | [`professional`] | which devices a professional has |
@@ -15,6 +16,7 @@
 //! to which position that has been done, so that replaying an entry twice changes nothing.
 
 pub mod block;
+pub mod cursors;
 pub mod device;
 pub mod entry;
 pub mod group;

@@ -299,6 +299,7 @@ impl Core {
     fn commit(&mut self, access: ProvenAccess, request: &wire::SubmitCommit, now: Timestamp) -> Result<Answer, Stop> {
         self.views.head(access.group)?.ok_or(Refusal::Forbidden)?.admit(access)?;
         let formed = group::form(access, &request.message, self.settings.max_message)?;
+        group::bounded(request)?;
         let refused = self.recipients(request, now)?;
         let earlier = self.views.earlier(access, request.operation)?;
         let head = self.views.head(access.group)?.ok_or(Refusal::Forbidden)?;

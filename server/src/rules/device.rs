@@ -99,6 +99,9 @@ pub fn publish(
     if before.revoked {
         return Err(Refusal::Revoked);
     }
+    if request.single_use.len() > MAX_KEY_PACKAGES {
+        return Err(Refusal::TooMany { limit: MAX_KEY_PACKAGES as u64 });
+    }
     let kept = if request.replace { 0 } else { before.single_use.len() };
     let mut single_use: Vec<Payload> = Vec::with_capacity(request.single_use.len().min(MAX_KEY_PACKAGES));
     for key_package in request.single_use.iter().chain(&request.last_resort) {

@@ -7,7 +7,7 @@
 //! The order of the checks is part of the contract: access, form, operation id, epoch, bounds. So a submission sent
 //! again after its epoch has ended finds its receipt, and a refusal stores nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use kring_protocol::frame;
 use kring_protocol::ids::{AccessKey, CursorId, Epoch, MessageHash, OperationId, Seq, Timestamp};
@@ -18,11 +18,10 @@ use kring_protocol::payload::Payload;
 use kring_protocol::refusal::{Refusal, RefusedRecipient};
 use serde::{Deserialize, Serialize};
 
+use super::cursors::Cursors;
 use super::entry::{Appended, CommitPart, Created, CursorRegistered, Entry, Erasing, Expired, WelcomePart};
-use super::limits::{
-    COMMIT_BURST, COMMIT_INTERVAL, MAX_CURSORS, MAX_DROPPED_COMMITS, MAX_EPOCH, MAX_EPOCHS, MAX_LOG,
-};
-use super::retention::{CURSOR_LIFETIME, KEY_RETENTION};
+use super::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_DROPPED_COMMITS, MAX_EPOCH, MAX_EPOCHS, MAX_LOG};
+use super::retention::KEY_RETENTION;
 use crate::engine::ProvenAccess;
 use crate::store::Position;
 
@@ -40,7 +39,7 @@ pub struct Head {
     #[serde(rename = "f")]
     is_final: bool,
     #[serde(rename = "u")]
-    cursors: BTreeMap<CursorId, Cursor>,
+    cursors: Cursors,
     #[serde(rename = "n")]
     live: u64,
     #[serde(rename = "b")]
@@ -77,9 +76,6 @@ impl EpochKey {
         self.ended.map(|(seq, _)| seq)
     }
 }
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Cursor(Seq, Timestamp);
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
@@ -138,6 +134,14 @@ pub fn create(
         }
         _ => Err(Refusal::GroupExists),
     }
+}
+
+/// Refuses a bundle of too many Welcomes, before anything is done for each of them.
+pub fn bounded(request: &wire::SubmitCommit) -> Result<(), Refusal> {
+    if request.welcomes.len() > MAX_WELCOMES {
+        return Err(Refusal::TooMany { limit: MAX_WELCOMES as u64 });
+    }
+    Ok(())
 }
 
 /// The message of a submission, checked for its form: a PrivateMessage of the proven group and epoch.
@@ -215,7 +219,8 @@ impl Head {
         self.append(access, request.operation, formed, None, now)
     }
 
-    /// Appends a Commit with all that belongs to it. `refused` are its recipients that stand in the way.
+    /// Appends a Commit with all that belongs to it. `refused` are its recipients that stand in the way. Never refused
+    /// because of cursors: a joiner's takes the place of the one that has not moved for longest.
     pub fn commit(
         &self,
         access: ProvenAccess,
@@ -230,12 +235,6 @@ impl Head {
         }
         if let Some(receipt) = self.repeated(access, formed, earlier)? {
             return Ok(Verdict::Again(receipt));
-        }
-        if request.welcomes.len() > MAX_WELCOMES {
-            return Err(Refusal::TooMany { limit: MAX_WELCOMES as u64 });
-        }
-        if self.cursors.len() + request.welcomes.len() > MAX_CURSORS {
-            return Err(Refusal::TooMany { limit: MAX_CURSORS as u64 });
         }
         if !refused.is_empty() {
             return Err(Refusal::Recipients(refused));
@@ -319,21 +318,22 @@ impl Head {
         }
     }
 
-    /// Registers a cursor; one that is there already stays as it is.
+    /// Registers a cursor; one that is there already stays as it is. Refused in an ended epoch: who was removed holds
+    /// nothing back.
     pub fn register(
         &self,
         access: ProvenAccess,
         request: &wire::RegisterCursor,
         now: Timestamp,
     ) -> Result<Option<Entry>, Refusal> {
-        self.admit(access)?;
-        if self.cursors.contains_key(&request.cursor) {
+        let epoch = self.admit(access)?;
+        if self.cursors.contains(request.cursor) {
             return Ok(None);
         }
-        let live = self.cursors.values().filter(|cursor| now.since(cursor.1) < CURSOR_LIFETIME).count();
-        if live >= MAX_CURSORS {
-            return Err(Refusal::TooMany { limit: MAX_CURSORS as u64 });
+        if let Some((winner, _)) = epoch.ended {
+            return Err(Refusal::StaleEpoch { epoch: self.current(), winner });
         }
+        self.cursors.admit(now)?;
         let seq = request.seq.min(self.head);
         Ok(Some(Entry::CursorRegistered(CursorRegistered {
             group: access.group,
@@ -345,28 +345,20 @@ impl Head {
 
     /// Whether the log has this cursor.
     pub fn has_cursor(&self, cursor: CursorId) -> bool {
-        self.state != State::Erased && self.cursors.contains_key(&cursor)
+        self.state != State::Erased && self.cursors.contains(cursor)
     }
 
     /// Moves a cursor forward, or removes it. Not journaled: a move that is lost only delivers again.
     pub fn move_cursor(&mut self, request: &wire::CursorMove, now: Timestamp) {
         match request.seq {
-            None => {
-                self.cursors.remove(&request.cursor);
-            }
-            Some(seq) => {
-                let newest = self.head;
-                if let Some(cursor) = self.cursors.get_mut(&request.cursor) {
-                    *cursor = Cursor(cursor.0.max(seq.min(newest)), now);
-                }
-            }
+            None => self.cursors.remove(request.cursor),
+            Some(seq) => self.cursors.advance(request.cursor, seq.min(self.head), now),
         }
     }
 
     /// The record that every live cursor has passed: the newest one if there is no live cursor.
     pub fn passed_by_all(&self, now: Timestamp) -> Seq {
-        let live = self.cursors.values().filter(|cursor| now.since(cursor.1) < CURSOR_LIFETIME);
-        live.map(|cursor| cursor.0).min().unwrap_or(self.head)
+        self.cursors.passed_by_all(now).unwrap_or(self.head)
     }
 
     /// Asks for the erasure of a closed group.
@@ -394,14 +386,17 @@ impl Head {
 
     pub(crate) fn from_created(position: Position, entry: &Created) -> Self {
         let first = EpochKey { epoch: entry.epoch, key: entry.key, opened: Seq(0), ended: None };
-        let cursor = entry.cursor.map(|cursor| (cursor, Cursor(Seq(0), entry.at)));
+        let mut cursors = Cursors::default();
+        if let Some(cursor) = entry.cursor {
+            cursors.insert(cursor, Seq(0), entry.at);
+        }
         Self {
             through: position,
             creation: (entry.operation, entry.at, entry.key),
             epochs: [first].into(),
             head: Seq(0),
             is_final: false,
-            cursors: cursor.into_iter().collect(),
+            cursors,
             live: 0,
             first_block: 0,
             dropped_commits: VecDeque::new(),
@@ -426,15 +421,12 @@ impl Head {
         for welcome in &part.welcomes {
             // The joiner begins with the Commit itself.
             let before = Seq(entry.seq.0.saturating_sub(1));
-            self.cursors.entry(welcome.cursor).or_insert(Cursor(before, entry.at));
+            self.cursors.insert(welcome.cursor, before, entry.at);
         }
     }
 
     pub(crate) fn apply_cursor(&mut self, entry: &CursorRegistered) {
-        if self.cursors.len() >= MAX_CURSORS {
-            self.cursors.retain(|_, cursor| entry.at.since(cursor.1) < CURSOR_LIFETIME);
-        }
-        self.cursors.entry(entry.cursor).or_insert(Cursor(entry.seq, entry.at));
+        self.cursors.insert(entry.cursor, entry.seq, entry.at);
     }
 
     pub(crate) fn apply_expired(&mut self, entry: &Expired) {
@@ -450,7 +442,7 @@ impl Head {
         while self.epochs.front().is_some_and(old) {
             self.epochs.pop_front();
         }
-        self.cursors.retain(|_, cursor| entry.at.since(cursor.1) < CURSOR_LIFETIME);
+        self.cursors.drop_dead(entry.at);
     }
 
     pub(crate) fn apply_erasing(&mut self, entry: &Erasing) {
@@ -465,7 +457,7 @@ impl Head {
             epochs: VecDeque::new(),
             head: self.head,
             is_final: false,
-            cursors: BTreeMap::new(),
+            cursors: Cursors::default(),
             live: 0,
             first_block: super::block::block_of(self.head) + 1,
             dropped_commits: VecDeque::new(),
@@ -476,7 +468,7 @@ impl Head {
 
     /// Bytes that it takes in memory, roughly.
     pub(crate) fn weight(&self) -> usize {
-        256 + self.epochs.len() * size_of::<EpochKey>() + self.cursors.len() * 48 + self.dropped_commits.len() * 8
+        256 + self.epochs.len() * size_of::<EpochKey>() + self.cursors.weight() + self.dropped_commits.len() * 8
     }
 }
 

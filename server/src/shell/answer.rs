@@ -132,22 +132,22 @@ async fn at_once(session: &Session, request: Request) -> Result<Reply, Refusal> 
     }
 }
 
-/// Whether a request brings something new to the disk. Cursors and acknowledgements do not count: they make room.
+/// Whether a request brings something new to the disk. Moved cursors and acknowledgements do not count: they make room.
 fn stores(request: &Request) -> bool {
     match request {
         Request::CreateGroup(_)
         | Request::Submit(_)
         | Request::SubmitCommit(_)
         | Request::PublishKeyPackages(_)
+        | Request::RegisterCursor(_)
+        | Request::ClaimKeyPackages(_)
         | Request::SendNote(_) => true,
         Request::Hello(_)
         | Request::FindReceipt(_)
         | Request::Read(_)
         | Request::Follow(_)
         | Request::Unfollow(_)
-        | Request::RegisterCursor(_)
         | Request::MoveCursors(_)
-        | Request::ClaimKeyPackages(_)
         | Request::ReadInbox(_)
         | Request::AcknowledgeInbox(_)
         | Request::EraseGroup(_)

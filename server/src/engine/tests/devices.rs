@@ -100,6 +100,17 @@ fn a_claim_answers_for_each_device_and_a_bad_one_blocks_nobody() {
 }
 
 #[test]
+fn too_many_of_anything_are_refused_before_anything_is_done_for_each_of_them() {
+    let mut world = World::with_group();
+    let packages: Vec<_> = (0..=100).collect();
+    assert_eq!(world.publish(OWNER, &packages, None), Err(Refusal::TooMany { limit: 100 }));
+    // Not even whether they are known is looked at.
+    assert_eq!(world.publish(OWNER, &[1; 101], None), Err(Refusal::TooMany { limit: 100 }));
+    let unknown = [(ClaimId([0xee; 16]), OWNER); 33];
+    assert_eq!(world.add(0, 1, &unknown), Err(Refusal::TooMany { limit: 32 }));
+}
+
+#[test]
 fn a_claimer_cannot_empty_a_colleagues_pool_and_the_owner_hears_of_few_left() {
     let mut world = World::new();
     world.publish(OWNER, &(0..100).collect::<Vec<_>>(), None).unwrap();

@@ -4,6 +4,7 @@ use kring_protocol::refusal::Refusal;
 
 use super::world::*;
 use crate::engine::{Answer, Command};
+use crate::rules::limits::MAX_CURSORS;
 use crate::rules::retention::{COMMIT_RETENTION, READ_RETENTION, UNREAD_RETENTION};
 use crate::store::{PageId, Position, Store};
 
@@ -11,8 +12,12 @@ const CURSOR: CursorId = CursorId([3; 16]);
 
 impl World {
     fn register(&mut self, cursor: CursorId, seq: u64) {
-        let request = wire::RegisterCursor { access: bare(GROUP, 0), cursor, seq: Seq(seq) };
-        self.ask(Command::RegisterCursor { access: access(GROUP, 0), request }).expect("registered");
+        self.register_in(0, cursor, seq).expect("registered");
+    }
+
+    fn register_in(&mut self, epoch: u64, cursor: CursorId, seq: u64) -> Result<Answer, Refusal> {
+        let request = wire::RegisterCursor { access: bare(GROUP, epoch), cursor, seq: Seq(seq) };
+        self.ask(Command::RegisterCursor { access: access(GROUP, epoch), request })
     }
 
     fn move_to(&mut self, cursor: CursorId, seq: Option<u64>) -> Result<Answer, Refusal> {
@@ -56,7 +61,7 @@ fn what_nobody_has_read_goes_after_thirty_days_and_commits_stay() {
     world.submit(0, 1, "text").unwrap();
     world.commit(0, 2).unwrap();
     world.submit(1, 3, "text").unwrap();
-    world.register(CURSOR, 0);
+    world.register_in(1, CURSOR, 0).expect("registered");
     world.now = START.plus(UNREAD_RETENTION - Timestamp::DAY);
     world.move_to(CURSOR, Some(0)).unwrap();
     world.sweep();
@@ -105,6 +110,33 @@ fn cursors_move_forward_only_and_unknown_ones_are_refused() {
     assert_eq!(shape(&world.read(0, None).unwrap()), ["1-3/3/0"]);
     world.move_to(CURSOR, None).unwrap();
     assert_eq!(world.move_to(CURSOR, Some(1)).err(), Some(Refusal::UnknownCursor));
+}
+
+#[test]
+fn who_was_removed_registers_no_cursor_and_however_many_there_are_no_commit_is_refused() {
+    let mut world = World::with_group();
+    let cursor = |number: u64| CursorId(operation(number).0);
+    for number in 0..MAX_CURSORS as u64 {
+        world.register(cursor(number), 0);
+    }
+    assert!(matches!(world.register_in(0, CURSOR, 0), Err(Refusal::TooMany { .. })));
+    world.now = world.now.plus(1);
+    let request = wire::PublishKeyPackages { single_use: vec![key_package(1)], last_resort: None, replace: false };
+    world.ask(Command::PublishKeyPackages { requester: requester(1, 7), request }).unwrap();
+    let request = wire::ClaimKeyPackages { professional: requester(1, 7).professional, device: None };
+    let Ok(Answer::Claimed(claimed)) = world.ask(Command::ClaimKeyPackages { device: DeviceId([8; 16]), request })
+    else {
+        panic!("claimed")
+    };
+    let (claim, device) = (claimed.devices[0].claim, claimed.devices[0].device);
+    let welcome = wire::SealedWelcome { claim, device, sealed: vec![1].into(), cursor: CURSOR };
+    receipt(world.ask(commitment(GROUP, 0, 1, vec![welcome]))).unwrap();
+    assert!(world.move_to(CURSOR, Some(1)).is_ok());
+    world.now = world.now.plus(UNREAD_RETENTION);
+    world.sweep();
+    let late = world.register_in(0, CursorId([5; 16]), 0);
+    assert!(matches!(late, Err(Refusal::StaleEpoch { .. })), "{late:?}");
+    assert!(world.register_in(1, CursorId([5; 16]), 0).is_ok());
 }
 
 #[test]
