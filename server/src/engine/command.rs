@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use kring_protocol::address::ProfessionalAddress;
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Seq, Subscription};
 use kring_protocol::message as wire;
 
@@ -26,6 +26,13 @@ pub struct Requester {
     pub device: DeviceId,
     /// The professional of its certificate.
     pub professional: ProfessionalAddress,
+}
+
+impl Requester {
+    /// The device together with whose it is: a device's id alone is vouched for by its organisation only.
+    pub fn address(&self) -> DeviceAddress {
+        DeviceAddress { professional: self.professional.clone(), device: self.device }
+    }
 }
 
 /// Where the engine puts what a connection is to be sent without having asked. Bounded; never blocks.
@@ -172,7 +179,7 @@ pub enum Command {
     /// [`wire::ReadInbox`].
     ReadInbox {
         /// Whose inbox.
-        device: DeviceId,
+        requester: Requester,
         /// Notes after this one.
         after: InboxSeq,
         /// Most bytes of notes.
@@ -181,7 +188,7 @@ pub enum Command {
     /// [`wire::AcknowledgeInbox`].
     AcknowledgeInbox {
         /// Whose inbox.
-        device: DeviceId,
+        requester: Requester,
         /// Notes up to and including this one go.
         through: InboxSeq,
     },

@@ -6,6 +6,7 @@
 //! answers are returned. When the append fails, every answer is the failure, nothing is delivered, and so it stays
 //! until the relay is started again: the views are then ahead of the disk.
 
+use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{ClaimId, DeviceId, Timestamp};
 use kring_protocol::limits::MAX_CURSOR_MOVES;
 use kring_protocol::message::{self as wire, Push};
@@ -60,7 +61,7 @@ pub struct Core {
     sweep: Sweep,
     /// Records and notices of the present batch.
     fresh: Vec<Fresh>,
-    notices: Vec<(DeviceId, Push)>,
+    notices: Vec<(DeviceAddress, Push)>,
     last_checkpoint: Timestamp,
     failed: Option<Refusal>,
     drained: bool,
@@ -116,7 +117,7 @@ impl Core {
             self.subscriptions.deliver(&fresh);
         }
         for (device, push) in self.notices.drain(..) {
-            self.subscriptions.notify(device, &push);
+            self.subscriptions.notify(&device, &push);
         }
         if ticked {
             self.tick(now).map_err(|error| self.fail(error))?;
@@ -174,8 +175,9 @@ impl Core {
     fn decide(&mut self, command: Command, now: Timestamp) -> Result<Answer, Stop> {
         match command {
             Command::Connect { requester, outbound } => {
+                let facts = self.hello(&requester, now)?;
                 self.subscriptions.connect(&requester, outbound);
-                self.hello(&requester, now)
+                Ok(facts)
             }
             Command::Disconnect(connection) => {
                 self.subscriptions.disconnect(connection);
@@ -197,19 +199,20 @@ impl Core {
                 Ok(Answer::Stretch(self.views.stretch(access, after, limit)?.0))
             }
             Command::Follow { access, connection, subscription, after, limit } => {
+                self.subscriptions.admit(connection, subscription, access.group)?;
                 let (stretch, ended) = self.views.stretch(access, after, limit)?;
                 let next = match ended {
                     _ if stretch.through < stretch.head => Next::More,
                     Some(at) => Next::Paused(at),
                     None => {
-                        self.subscriptions.follow((connection, subscription), access.group, stretch.through);
+                        self.subscriptions.follow(connection, subscription, access.group, stretch.through);
                         Next::Live
                     }
                 };
                 Ok(Answer::Followed(Followed { stretch, next }))
             }
             Command::Unfollow { connection, subscription } => {
-                self.subscriptions.unfollow((connection, subscription));
+                self.subscriptions.unfollow(connection, subscription);
                 Ok(Answer::Done)
             }
             Command::RegisterCursor { access, request } => {
@@ -221,9 +224,12 @@ impl Core {
             Command::PublishKeyPackages { requester, request } => self.publish(&requester, &request),
             Command::ClaimKeyPackages { device, request } => self.claim(device, &request, now),
             Command::SendNote { sender, request } => self.send_note(sender, &request, now),
-            Command::ReadInbox { device, after, limit } => Ok(Answer::Inbox(self.views.inbox(device, after, limit)?)),
-            Command::AcknowledgeInbox { device, through } => {
-                let entry = self.views.device(device)?.and_then(|known| known.acknowledge(device, through));
+            Command::ReadInbox { requester, after, limit } => {
+                self.device_of(&requester)?;
+                Ok(Answer::Inbox(self.views.inbox(requester.device, after, limit)?))
+            }
+            Command::AcknowledgeInbox { requester, through } => {
+                let entry = self.device_of(&requester)?.acknowledge(requester.device, through);
                 self.write_if(entry)
             }
             Command::EraseGroup(access) => {
@@ -251,10 +257,16 @@ impl Core {
         Ok(Answer::Done)
     }
 
+    /// What is known of the requester's device, if it is the requester's.
+    fn device_of(&mut self, requester: &Requester) -> Result<Device, Stop> {
+        let device = self.views.device(requester.device)?.map(|device| device.clone()).unwrap_or_default();
+        device.admit(&requester.professional)?;
+        Ok(device)
+    }
+
     fn hello(&mut self, requester: &Requester, now: Timestamp) -> Result<Answer, Stop> {
         let incarnation = self.views.store().incarnation();
-        let unknown = Device::default();
-        let device = self.views.device(requester.device)?.map_or(&unknown, |device| &*device);
+        let device = self.device_of(requester)?;
         if device.is_revoked() {
             return Err(Refusal::Revoked.into());
         }
@@ -351,7 +363,7 @@ impl Core {
     fn tell_inbox(&mut self, device: DeviceId) -> Result<(), Stop> {
         if let Some(known) = self.views.device(device)? {
             let waiting = Push::InboxWaiting(wire::InboxWaiting { through: known.newest() });
-            self.notices.push((device, waiting));
+            self.notices.extend(known.address(device).map(|address| (address, waiting)));
         }
         Ok(())
     }
@@ -432,9 +444,10 @@ impl Core {
         let devices: Vec<DeviceId> = claims.iter().map(|part| part.device).collect();
         self.views.write(&Entry::Claimed(Claimed { at: now, until, claims }))?;
         for device in devices {
-            let count = self.views.device(device)?.map(|known| known.count());
-            if let Some(count) = count.filter(|count| count.single_use < LOW_KEY_PACKAGES as u64) {
-                self.notices.push((device, Push::KeyPackagesLow(count)));
+            let Some(known) = self.views.device(device)? else { continue };
+            let count = known.count();
+            if count.single_use < LOW_KEY_PACKAGES as u64 {
+                self.notices.extend(known.address(device).map(|address| (address, Push::KeyPackagesLow(count))));
             }
         }
         Ok(Answer::Claimed(answer))

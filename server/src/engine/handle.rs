@@ -191,13 +191,13 @@ impl Engine {
     }
 
     /// Reads at most `limit` bytes of a device's inbox, at least one note if there is one.
-    pub async fn read_inbox(&self, device: DeviceId, after: InboxSeq, limit: u64) -> Result<InboxPart, Refusal> {
-        expect_answer!(self.ask(Command::ReadInbox { device, after, limit }).await, Inbox)
+    pub async fn read_inbox(&self, requester: Requester, after: InboxSeq, limit: u64) -> Result<InboxPart, Refusal> {
+        expect_answer!(self.ask(Command::ReadInbox { requester, after, limit }).await, Inbox)
     }
 
     /// Drops what a device has stored.
-    pub async fn acknowledge_inbox(&self, device: DeviceId, through: InboxSeq) -> Result<(), Refusal> {
-        self.done(Command::AcknowledgeInbox { device, through }).await
+    pub async fn acknowledge_inbox(&self, requester: Requester, through: InboxSeq) -> Result<(), Refusal> {
+        self.done(Command::AcknowledgeInbox { requester, through }).await
     }
 
     /// Erases the log of a closed group.

@@ -3,23 +3,32 @@
 //! A subscription gets every record after the one it has, in order and once, up to and including the Commit that ends
 //! the epoch that it has proven: there it pauses. One whose connection's queue is full is lagged: it ends, and the
 //! client reads the backlog.
+//!
+//! A connection has one subscription to a group: another one takes its place. Refused: more than [`MAX_SUBSCRIPTIONS`] of
+//! a connection. Everything here costs what it touches: a delivery its followers, an end its own subscriptions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kring_protocol::ids::{DeviceId, GroupId, Seq, Subscription};
+use kring_protocol::address::DeviceAddress;
+use kring_protocol::ids::{GroupId, Seq, Subscription};
 use kring_protocol::message::{self as wire, Push};
 use kring_protocol::refusal::Refusal;
 
 use super::command::{ConnectionId, Outbound, Pushed, Requester};
-
-type Follower = (ConnectionId, Subscription);
+use crate::rules::limits::MAX_SUBSCRIPTIONS;
 
 struct Connection {
-    device: DeviceId,
+    address: DeviceAddress,
     outbound: Arc<dyn Outbound>,
     follows: HashMap<Subscription, GroupId>,
+}
+
+/// A connection's subscription to a group.
+struct Follower {
+    subscription: Subscription,
+    through: Seq,
 }
 
 /// A record that has become durable.
@@ -34,48 +43,64 @@ pub(super) struct Fresh {
 #[derive(Default)]
 pub(super) struct Subscriptions {
     connections: HashMap<ConnectionId, Connection>,
-    devices: HashMap<DeviceId, HashSet<ConnectionId>>,
-    groups: HashMap<GroupId, Vec<(Follower, Seq)>>,
+    devices: HashMap<DeviceAddress, HashSet<ConnectionId>>,
+    groups: HashMap<GroupId, BTreeMap<ConnectionId, Follower>>,
 }
 
 impl Subscriptions {
     pub(super) fn connect(&mut self, requester: &Requester, outbound: Arc<dyn Outbound>) {
-        let connection = Connection { device: requester.device, outbound, follows: HashMap::new() };
+        let address = requester.address();
+        self.devices.entry(address.clone()).or_default().insert(requester.connection);
+        let connection = Connection { address, outbound, follows: HashMap::new() };
         self.connections.insert(requester.connection, connection);
-        self.devices.entry(requester.device).or_default().insert(requester.connection);
     }
 
     pub(super) fn disconnect(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.remove(&id) else { return };
-        for (subscription, group) in connection.follows {
-            self.forget(group, (id, subscription));
+        for group in connection.follows.into_values() {
+            self.forget(group, id);
         }
-        if let Some(connections) = self.devices.get_mut(&connection.device) {
+        if let Some(connections) = self.devices.get_mut(&connection.address) {
             connections.remove(&id);
             if connections.is_empty() {
-                self.devices.remove(&connection.device);
+                self.devices.remove(&connection.address);
             }
         }
     }
 
-    /// Subscribes from the record after `after` on; one of the same number is replaced.
-    pub(super) fn follow(&mut self, follower: Follower, group: GroupId, after: Seq) {
-        self.unfollow(follower);
-        let Some(connection) = self.connections.get_mut(&follower.0) else { return };
-        connection.follows.insert(follower.1, group);
-        self.groups.entry(group).or_default().push((follower, after));
-    }
-
-    pub(super) fn unfollow(&mut self, follower: Follower) {
-        let Some(connection) = self.connections.get_mut(&follower.0) else { return };
-        if let Some(group) = connection.follows.remove(&follower.1) {
-            self.forget(group, follower);
+    /// Whether the connection may subscribe to the group.
+    pub(super) fn admit(&self, id: ConnectionId, subscription: Subscription, group: GroupId) -> Result<(), Refusal> {
+        let Some(connection) = self.connections.get(&id) else { return Ok(()) };
+        let replaces = connection.follows.contains_key(&subscription)
+            || self.groups.get(&group).is_some_and(|followers| followers.contains_key(&id));
+        if replaces || connection.follows.len() < MAX_SUBSCRIPTIONS {
+            Ok(())
+        } else {
+            Err(Refusal::TooMany { limit: MAX_SUBSCRIPTIONS as u64 })
         }
     }
 
-    fn forget(&mut self, group: GroupId, follower: Follower) {
+    /// Subscribes from the record after `after` on; one of the same number is replaced, and one to the same group.
+    pub(super) fn follow(&mut self, id: ConnectionId, subscription: Subscription, group: GroupId, after: Seq) {
+        self.unfollow(id, subscription);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let follower = Follower { subscription, through: after };
+        if let Some(replaced) = self.groups.entry(group).or_default().insert(id, follower) {
+            connection.follows.remove(&replaced.subscription);
+        }
+        connection.follows.insert(subscription, group);
+    }
+
+    pub(super) fn unfollow(&mut self, id: ConnectionId, subscription: Subscription) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if let Some(group) = connection.follows.remove(&subscription) {
+            self.forget(group, id);
+        }
+    }
+
+    fn forget(&mut self, group: GroupId, id: ConnectionId) {
         if let Some(followers) = self.groups.get_mut(&group) {
-            followers.retain(|(known, _)| *known != follower);
+            followers.remove(&id);
             if followers.is_empty() {
                 self.groups.remove(&group);
             }
@@ -86,21 +111,20 @@ impl Subscriptions {
     pub(super) fn deliver(&mut self, fresh: &Fresh) {
         let Some(followers) = self.groups.get_mut(&fresh.group) else { return };
         let connections = &mut self.connections;
-        followers.retain_mut(|((id, subscription), through)| {
-            if *through >= fresh.seq {
+        followers.retain(|id, follower| {
+            if follower.through >= fresh.seq {
                 return true;
             }
             let Some(connection) = connections.get_mut(id) else { return false };
-            *through = fresh.seq;
-            let record = Pushed::Record { subscription: *subscription, record: fresh.record.clone() };
+            let subscription = follower.subscription;
+            follower.through = fresh.seq;
+            let record = Pushed::Record { subscription, record: fresh.record.clone() };
             let notice = match connection.outbound.push(record) {
                 Ok(()) if !fresh.is_commit => return true,
-                Ok(()) => {
-                    Push::SubscriptionPaused(wire::SubscriptionPaused { subscription: *subscription, at: fresh.seq })
-                }
-                Err(_) => Push::Lagged(wire::Lagged { subscription: *subscription }),
+                Ok(()) => Push::SubscriptionPaused(wire::SubscriptionPaused { subscription, at: fresh.seq }),
+                Err(_) => Push::Lagged(wire::Lagged { subscription }),
             };
-            connection.follows.remove(subscription);
+            connection.follows.remove(&subscription);
             // A connection that takes no notice either is ended by its queue.
             let _full = connection.outbound.push(Pushed::Notice(notice));
             false
@@ -112,7 +136,7 @@ impl Subscriptions {
 
     /// Ends the subscriptions to a group that is gone.
     pub(super) fn end(&mut self, group: GroupId, reason: &Refusal) {
-        for ((id, subscription), _) in self.groups.remove(&group).unwrap_or_default() {
+        for (id, Follower { subscription, .. }) in self.groups.remove(&group).unwrap_or_default() {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             connection.follows.remove(&subscription);
             let ended = wire::SubscriptionEnded { subscription, reason: reason.clone() };
@@ -121,8 +145,8 @@ impl Subscriptions {
     }
 
     /// Tells all connections of a device something.
-    pub(super) fn notify(&self, device: DeviceId, push: &Push) {
-        for id in self.devices.get(&device).into_iter().flatten() {
+    pub(super) fn notify(&self, device: &DeviceAddress, push: &Push) {
+        for id in self.devices.get(device).into_iter().flatten() {
             if let Some(connection) = self.connections.get(id) {
                 let _full = connection.outbound.push(Pushed::Notice(push.clone()));
             }

@@ -1,13 +1,13 @@
 //! What the relay keeps for a device: KeyPackages (RFC 9420 §10) and an inbox of sealed Welcomes and notes.
 //!
 //! Decides: a single-use KeyPackage is claimed once, the oldest first; when none is left the last resort is given
-//! (RFC 9420 §16.8); a claim reserves a place in the inbox, which its Welcome then takes. Refused: what is not a
-//! KeyPackage, more of them than the pool holds, recipients that are revoked or full, claims that are unknown, used or
+//! (RFC 9420 §16.8); a claim reserves a place in the inbox, which its Welcome then takes. Refused: a
+//! device under an id that another professional's device has, what is not a KeyPackage, more of them than the pool holds, recipients that are revoked or full, claims that are unknown, used or
 //! too old, notes to devices that are not known here.
 
 use std::collections::VecDeque;
 
-use kring_protocol::address::ProfessionalAddress;
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{ClaimId, DeviceId, InboxSeq, MessageHash, OperationId, Timestamp};
 use kring_protocol::limits::{MAX_KEY_PACKAGE, MAX_KEY_PACKAGES, MAX_NOTE};
 use kring_protocol::message as wire;
@@ -96,6 +96,7 @@ pub fn publish(
     professional: &ProfessionalAddress,
     request: &wire::PublishKeyPackages,
 ) -> Result<Entry, Refusal> {
+    before.admit(professional)?;
     if before.revoked {
         return Err(Refusal::Revoked);
     }
@@ -151,6 +152,20 @@ impl Device {
     /// Whose device it is, if it has published.
     pub fn professional(&self) -> Option<&ProfessionalAddress> {
         self.professional.as_ref()
+    }
+
+    /// Whether a requester of this professional is the device. Ids are global, and a certificate's issuer vouches for its own
+    /// organisation alone: whoever published first under an id has it for good.
+    pub fn admit(&self, professional: &ProfessionalAddress) -> Result<(), Refusal> {
+        match &self.professional {
+            Some(owner) if owner != professional => Err(Refusal::Forbidden),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Its full name, if it has published.
+    pub fn address(&self, device: DeviceId) -> Option<DeviceAddress> {
+        self.professional.clone().map(|professional| DeviceAddress { professional, device })
     }
 
     /// Whether it was revoked.
@@ -251,7 +266,7 @@ impl Device {
         if entry.replace {
             self.single_use.clear();
         }
-        self.professional = Some(entry.professional.clone());
+        self.professional.get_or_insert_with(|| entry.professional.clone());
         let at = |key_package: &Payload| KeyPackageAt { hash: hash_of(key_package), position };
         self.single_use.extend(entry.single_use.iter().map(at));
         if let Some(last_resort) = &entry.last_resort {

@@ -33,6 +33,9 @@ pub const COMMIT_BURST: u64 = 60;
 /// After the burst, one Commit in so many milliseconds: enough to go on, and too few to starve what people say.
 pub const COMMIT_INTERVAL: u64 = 1_000;
 
+/// Groups that one connection follows at once: five times the 200 cases of a busy professional.
+pub const MAX_SUBSCRIPTIONS: usize = 1_024;
+
 /// Cursors of one group: eight for each of 128 members.
 pub const MAX_CURSORS: usize = 1_024;
 

@@ -119,7 +119,7 @@ async fn at_once(session: &Session, request: Request) -> Result<Reply, Refusal> 
         }
         Request::SendNote(request) => engine.send_note(requester.device, request).await.map(done),
         Request::AcknowledgeInbox(request) => {
-            engine.acknowledge_inbox(requester.device, request.through).await.map(done)
+            engine.acknowledge_inbox(requester.clone(), request.through).await.map(done)
         }
         Request::EraseGroup(request) => {
             let access = access(session, &request.access).await?;
@@ -251,7 +251,7 @@ async fn write(answer: &mut Answer<'_>, backlog: Vec<Backlog>) -> Result<u64, No
 async fn inbox(session: &Session, read: &ReadInbox, answer: &mut Answer<'_>) -> Result<Reply, Stopped> {
     let mut after: InboxSeq = read.after;
     loop {
-        let part = session.shell.engine.read_inbox(session.requester.device, after, STRETCH).await?;
+        let part = session.shell.engine.read_inbox(session.requester.clone(), after, STRETCH).await?;
         let last = part.notes.last().map(|note| note.seq);
         for note in part.notes {
             answer.frame(&Reply::Note(note)).await?;

@@ -1,10 +1,11 @@
-//! Which connections there are: to bound them, in all and for each device, and to end those whose device is no longer
+//! Which connections there are: to bound them, in all and for each device (of its professional: ids alone are
+//! vouched for by no more than one organisation), and to end those whose device is no longer
 //! believed. The device stays in memory here and is never logged.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kring_protocol::ids::DeviceId;
+use kring_protocol::address::DeviceAddress;
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Notify;
 
@@ -12,7 +13,7 @@ use crate::engine::ConnectionId;
 
 /// What is known of one connection.
 pub(crate) struct Entry {
-    pub(crate) device: DeviceId,
+    pub(crate) device: DeviceAddress,
     pub(crate) chain: Vec<CertificateDer<'static>>,
     pub(crate) quic: quinn::Connection,
 }
@@ -28,7 +29,7 @@ pub(crate) struct Registry {
 #[derive(Default)]
 struct State {
     connections: HashMap<ConnectionId, Entry>,
-    devices: HashMap<DeviceId, usize>,
+    devices: HashMap<DeviceAddress, usize>,
 }
 
 /// The bound that a new connection meets.
@@ -56,7 +57,7 @@ impl Registry {
         if state.connections.len() >= self.most {
             return Err(AtLimit::Relay);
         }
-        let of_device = state.devices.entry(entry.device).or_default();
+        let of_device = state.devices.entry(entry.device.clone()).or_default();
         if *of_device >= self.most_per_device {
             return Err(AtLimit::Device);
         }

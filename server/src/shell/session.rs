@@ -91,7 +91,7 @@ async fn open(
     };
     let address = device.address();
     let requester = Requester { connection: id, device: address.device, professional: address.professional.clone() };
-    let entry = Entry { device: address.device, chain: *identity, quic: connection.clone() };
+    let entry = Entry { device: address.clone(), chain: *identity, quic: connection.clone() };
     if let Err(limit) = shell.registry.enter(id, entry) {
         shell.metrics.connections_shed.increment(1);
         tracing::debug!(connection = id.0, of_device = (limit == AtLimit::Device), "too many connections");

@@ -158,7 +158,7 @@ fn killed_at_any_write_it_opens_to_what_it_acknowledged() {
         // Of the bundle there is everything or nothing: record, key of the next epoch, cursor, Welcome.
         let record = world.read(0, None).is_ok_and(|stretch| stretch.epoch == Epoch(1));
         let key = world.read(1, None).is_ok();
-        let inbox = world.ask(Command::ReadInbox { device: DeviceId([7; 16]), after: InboxSeq(0), limit: 100 });
+        let inbox = world.ask(Command::ReadInbox { requester: requester(1, 7), after: InboxSeq(0), limit: 100 });
         let Ok(Answer::Inbox(inbox)) = inbox else { panic!("read") };
         let moves = vec![wire::CursorMove { group: GROUP, cursor: CursorId([1; 16]), seq: Some(Seq(4)) }];
         let cursor = world.ask(Command::MoveCursors(wire::MoveCursors { moves })).is_ok();

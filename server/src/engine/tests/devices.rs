@@ -1,10 +1,12 @@
+use std::sync::Arc;
+
 use kring_protocol::ids::*;
 use kring_protocol::message as wire;
 use kring_protocol::payload::Payload;
 use kring_protocol::refusal::{Refusal, RefusedRecipient};
 
 use super::world::*;
-use crate::engine::{Answer, Command};
+use crate::engine::{Answer, Command, Requester};
 use crate::rules::limits::{CLAIM_LIFETIME, LOW_KEY_PACKAGES, MAX_INBOX, MAX_UNCLAIMED};
 
 const OWNER: u8 = 7;
@@ -50,7 +52,7 @@ impl World {
     }
 
     fn inbox(&mut self, after: u64, limit: u64) -> Vec<(u64, Vec<u8>)> {
-        let command = Command::ReadInbox { device: DeviceId([OWNER; 16]), after: InboxSeq(after), limit };
+        let command = Command::ReadInbox { requester: requester(1, OWNER), after: InboxSeq(after), limit };
         let Ok(Answer::Inbox(part)) = self.ask(command) else { panic!("read") };
         part.notes.iter().map(|note| (note.seq.0, note.sealed.to_vec())).collect()
     }
@@ -144,10 +146,31 @@ fn a_bundle_is_stored_whole_and_its_welcomes_are_redelivered_until_acknowledged(
     // The joiner's cursor is there.
     let moved = wire::CursorMove { group: GROUP, cursor: CursorId(claim.0), seq: Some(Seq(1)) };
     world.ask(Command::MoveCursors(wire::MoveCursors { moves: vec![moved] })).unwrap();
-    let device = DeviceId([OWNER; 16]);
-    world.ask(Command::AcknowledgeInbox { device, through: InboxSeq(1) }).unwrap();
+    world.ask(Command::AcknowledgeInbox { requester: requester(1, OWNER), through: InboxSeq(1) }).unwrap();
     world.restart();
     assert_eq!(world.inbox(0, 100), []);
+}
+
+#[test]
+fn a_device_id_in_another_professionals_certificate_opens_nothing_of_the_device() {
+    let mut world = World::new();
+    world.publish(OWNER, &[1], None).unwrap();
+    let inbound = world.connect(3, OWNER);
+    world.note(1, "note").unwrap();
+    assert_eq!(inbound.take(), ["InboxWaiting"]);
+    let thief = || Requester { professional: "x.dief@elders.example".parse().unwrap(), ..requester(4, OWNER) };
+    let request = wire::PublishKeyPackages { single_use: vec![key_package(9)], last_resort: None, replace: true };
+    for command in [
+        Command::Connect { requester: thief(), outbound: Arc::new(Inbound::default()) },
+        Command::PublishKeyPackages { requester: thief(), request },
+        Command::ReadInbox { requester: thief(), after: InboxSeq(0), limit: 100 },
+        Command::AcknowledgeInbox { requester: thief(), through: InboxSeq(1) },
+    ] {
+        world.restart();
+        assert_eq!(world.ask(command.clone()).err(), Some(Refusal::Forbidden), "{command:?}");
+    }
+    assert_eq!(world.inbox(0, 100), [(1, b"note".to_vec())]);
+    assert_eq!(world.claim().unwrap().devices[0].key_package, key_package(1));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use kring_protocol::refusal::Refusal;
 
 use super::world::*;
 use crate::engine::{Command, Next, ProvenAccess};
-use crate::rules::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_EPOCH};
+use crate::rules::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_EPOCH, MAX_SUBSCRIPTIONS};
 
 #[test]
 fn of_two_commits_in_one_epoch_the_first_wins() {
@@ -153,6 +153,36 @@ fn a_subscription_pauses_at_the_commit_and_goes_on_without_gap_or_repetition() {
     world.ask(Command::Unfollow { connection: requester(1, 1).connection, subscription: Subscription(5) }).unwrap();
     world.submit(1, 6, "unheard").unwrap();
     assert_eq!(inbound.take(), [""; 0]);
+}
+
+#[test]
+fn a_connection_follows_a_group_once_and_so_many_groups_at_once() {
+    let mut world = World::with_group();
+    let inbound = world.connect(1, 1);
+    let connection = requester(1, 1).connection;
+    let group = |number: u64| GroupId(operation(number).0);
+    let follow = |number: u64, group| Command::Follow {
+        access: access(group, 0),
+        connection,
+        subscription: Subscription(number as u32),
+        after: None,
+        limit: 1 << 20,
+    };
+    for number in 0..10 {
+        world.ask(follow(number, GROUP)).unwrap();
+    }
+    world.submit(0, 1, "text").unwrap();
+    assert_eq!(inbound.take(), ["1"]);
+    for number in 0..MAX_SUBSCRIPTIONS as u64 {
+        world.now = world.now.plus(Timestamp::DAY);
+        world.create(group(number), number + 10).unwrap();
+        let followed = world.ask(follow(100 + number, group(number)));
+        assert_eq!(followed.is_ok(), number + 1 < MAX_SUBSCRIPTIONS as u64, "{number}");
+    }
+    let refused = world.ask(follow(5_000, group(MAX_SUBSCRIPTIONS as u64 - 1))).err();
+    assert_eq!(refused, Some(Refusal::TooMany { limit: MAX_SUBSCRIPTIONS as u64 }));
+    world.ask(Command::Unfollow { connection, subscription: Subscription(100) }).unwrap();
+    assert!(world.ask(follow(5_000, group(MAX_SUBSCRIPTIONS as u64 - 1))).is_ok());
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn a_welcome_outlives_its_record_for_as_long_as_commits_stay() {
     };
     receipt(world.ask(commitment(GROUP, 0, 1, vec![welcome]))).unwrap();
     let inbox = |world: &mut World| {
-        let command = Command::ReadInbox { device: DeviceId([7; 16]), after: InboxSeq(0), limit: 100 };
+        let command = Command::ReadInbox { requester: requester(1, 7), after: InboxSeq(0), limit: 100 };
         let Ok(Answer::Inbox(part)) = world.ask(command) else { panic!("read") };
         part.notes.len()
     };

@@ -126,6 +126,15 @@ async fn a_certificate_shown_with_another_key_is_refused() {
 }
 
 #[tokio::test]
+async fn a_certificate_of_somebody_else_with_a_devices_id_takes_none_of_its_places() {
+    let mut world = World::new();
+    world.config.limits.connections_per_device = 1;
+    let relay = world.relay().await;
+    let _other = Client::greeted(&world, &world.device_of(1, "somebody"), relay.addr).await;
+    let _device = Client::greeted(&world, &world.device(1), relay.addr).await;
+}
+
+#[tokio::test]
 async fn a_device_at_its_bound_of_connections_keeps_the_old_ones() {
     let mut world = World::new();
     world.config.limits.connections_per_device = 2;

@@ -92,9 +92,14 @@ impl World {
 
     /// A device of a professional of its own.
     pub(crate) fn device(&self, number: u8) -> Device {
+        self.device_of(number, &format!("canary-{number}"))
+    }
+
+    /// A device of this professional.
+    pub(crate) fn device_of(&self, number: u8, professional: &str) -> Device {
         let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
         let id = DeviceId([number; 16]);
-        let professional = format!("canary-{number}@{DOMAIN}").parse().unwrap();
+        let professional = format!("{professional}@{DOMAIN}").parse().unwrap();
         let subject = DeviceSubject {
             address: DeviceAddress { professional, device: id },
             name: name("Canary Jansen"),
