@@ -74,13 +74,16 @@ pub struct SledStore {
 }
 
 /// Holds a data folder for one process.
-pub(super) struct DataLock(#[expect(dead_code, reason = "the lock lives as long as its file is open")] File);
+pub(super) struct DataLock {
+    /// The lock lives as long as its file is open.
+    _file: File,
+}
 
 impl DataLock {
     pub(super) fn take(data: &Path) -> Result<Self, OpenStoreError> {
         let file = File::options().create(true).truncate(false).write(true).open(data.join(LOCK))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
+            Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(OpenStoreError::AlreadyOpen),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
