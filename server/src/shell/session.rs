@@ -19,6 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::intake::Turn;
 use super::proofs::Proven;
 use super::queue::{Closed, PushQueue};
 use super::registry::{AtLimit, Entry};
@@ -37,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) exporter: [u8; TLS_EXPORTER_LENGTH],
     pub(crate) proven: Mutex<Proven<ProvenAccess>>,
     pub(crate) queue: Arc<PushQueue>,
+    /// One large frame at a time.
+    turn: Turn,
 }
 
 /// Takes the connection out of the registry and the engine however it ends.
@@ -91,6 +94,7 @@ async fn open(
     };
     let address = device.address();
     let requester = Requester { connection: id, device: address.device, professional: address.professional.clone() };
+    let chain = identity.clone();
     let entry = Entry { device: address.clone(), chain: *identity, quic: connection.clone() };
     if let Err(limit) = shell.registry.enter(id, entry) {
         shell.metrics.connections_shed.increment(1);
@@ -99,11 +103,23 @@ async fn open(
         return None;
     }
     let entered = Entered { shell: shell.clone(), id };
+    // From here on a reload finds the connection; one that came between the judgement and now did not.
+    if shell.trust().judge(&chain, now).is_err() {
+        connection.close(closing::code(&Refusal::Revoked), &[]);
+        return None;
+    }
 
     let mut exporter = [0; TLS_EXPORTER_LENGTH];
     connection.export_keying_material(&mut exporter, TLS_EXPORTER_LABEL, &[]).ok()?;
     let queue = Arc::new(PushQueue::new(shell.limits.queue_records, shell.limits.queue_bytes, shell.metrics.clone()));
-    let session = Arc::new(Session { shell: shell.clone(), requester, exporter, proven: Mutex::default(), queue });
+    let session = Arc::new(Session {
+        shell: shell.clone(),
+        requester,
+        exporter,
+        proven: Mutex::default(),
+        queue,
+        turn: Turn::default(),
+    });
     let valid_for = Duration::from_millis(device.valid_until().since(now));
     greet(&connection, &session).await?;
     Some((connection, session, entered, valid_for))
@@ -115,25 +131,27 @@ async fn greet(connection: &Connection, session: &Arc<Session>) -> Option<()> {
     loop {
         let (send, mut receive) = connection.accept_bi().await.ok()?;
         let answer = Answer::new(send, shell.times.request, &shell.metrics);
-        let refusal = match intake::request(&mut receive, MAX_HELLO, shell.times.handshake, &shell.memory).await {
-            Ok(arrived) => {
-                shell.metrics.request(&arrived.request);
-                shell.metrics.request_bytes.increment(arrived.bytes);
-                match arrived.request {
-                    Request::Hello(hello) => match answer::hello(session, &hello).await {
-                        Ok(welcome) => return answer.finish(&Reply::Welcome(welcome)).await.ok(),
-                        Err(refusal) => refusal,
-                    },
-                    _ => Refusal::HelloOrder,
+        let refusal =
+            match intake::request(&mut receive, MAX_HELLO, shell.times.handshake, &shell.memory, &session.turn).await
+            {
+                Ok(arrived) => {
+                    shell.metrics.request(&arrived.request);
+                    shell.metrics.request_bytes.increment(arrived.bytes);
+                    match arrived.request {
+                        Request::Hello(hello) => match answer::hello(session, &hello).await {
+                            Ok(welcome) => return answer.finish(&Reply::Welcome(welcome)).await.ok(),
+                            Err(refusal) => refusal,
+                        },
+                        _ => Refusal::HelloOrder,
+                    }
                 }
-            }
-            Err(intake::NoRequest::Refused(Refusal::TooLarge { .. })) => Refusal::HelloOrder,
-            Err(intake::NoRequest::Refused(refusal)) => refusal,
-            Err(intake::NoRequest::TimedOut | intake::NoRequest::Ended) => {
-                answer.abandon();
-                continue;
-            }
-        };
+                Err(intake::NoRequest::Refused(Refusal::TooLarge { .. })) => Refusal::HelloOrder,
+                Err(intake::NoRequest::Refused(refusal)) => refusal,
+                Err(intake::NoRequest::TimedOut | intake::NoRequest::Ended) => {
+                    answer.abandon();
+                    continue;
+                }
+            };
         answer.finish(&Reply::Refused(refusal)).await.ok()?;
     }
 }
@@ -214,7 +232,8 @@ async fn request(session: Arc<Session>, send: SendStream, mut receive: RecvStrea
     let shell = &session.shell;
     let _counted = InFlight::new(&shell.metrics);
     let reply = Answer::new(send, shell.times.request, &shell.metrics);
-    let arrived = intake::request(&mut receive, shell.frame_limit, shell.times.request, &shell.memory).await;
+    let arrived =
+        intake::request(&mut receive, shell.frame_limit, shell.times.request, &shell.memory, &session.turn).await;
     // A peer that does not take its answer has been told by the stream's reset, or is gone.
     let _taken = match arrived {
         Ok(arrived) => {

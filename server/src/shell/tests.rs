@@ -4,5 +4,6 @@ mod client;
 mod connections;
 mod failing;
 mod groups;
+mod large;
 mod stopping;
 mod world;
