@@ -10,6 +10,7 @@ mod answer;
 mod command;
 mod core;
 mod handle;
+mod page;
 mod reading;
 mod subscriptions;
 mod sweep;

@@ -12,10 +12,13 @@ use super::views::Views;
 use crate::rules::Entry;
 use crate::rules::block::{block_of, first_of};
 use crate::rules::group::{Earlier, hash_of};
-use crate::store::StoreError;
+use crate::store::{Position, StoreError};
 
 /// Most records in one stretch, so that one reader of small records does not hold up everybody.
 const MOST_RECORDS: usize = 1_024;
+
+/// Most blocks in one stretch, whether anything is left in them or not: a stretch of full ones has 8 and ends before.
+const MOST_BLOCKS: u64 = 64;
 
 impl Views {
     /// A submission that was accepted before under this operation id.
@@ -52,25 +55,36 @@ impl Views {
         let (newest, current, first_block) =
             (epoch.ended().unwrap_or(head.newest()), head.current(), head.first_block());
         let start = after.unwrap_or(Seq(epoch.opened().0.saturating_sub(1))).min(newest);
-        let mut reader = Reader { backlog: Vec::new(), through: start, missing: None };
+        let mut reader = Reader { backlog: Vec::new(), records: 0, through: start, missing: None };
         let kept = Seq(first_of(first_block).0 - 1).min(newest);
         if start < kept {
             let commits = head.dropped_commits(start, kept);
             reader.miss(Seq(start.0 + 1), kept, commits, kept.0 - start.0);
         }
         let mut bytes = 0;
-        while reader.through < newest && reader.backlog.len() < MOST_RECORDS {
-            let seq = reader.through.next();
-            match self.record(access.group, seq)? {
-                None => reader.miss(seq, seq, 0, 1),
-                Some(record) => {
-                    bytes += record.len() as u64;
-                    if bytes > limit && reader.has_record() {
-                        break;
-                    }
-                    reader.take(seq, record);
-                }
+        let last_block = block_of(reader.through.next()).saturating_add(MOST_BLOCKS);
+        while reader.through < newest && reader.records < MOST_RECORDS {
+            let from = reader.through.next();
+            let number = block_of(from);
+            if number >= last_block {
+                break;
             }
+            // What is missing is passed over at once, to the end of the block if nothing is left in it.
+            let end = newest.min(Seq(first_of(number + 1).0 - 1));
+            let next = self.block(access.group, number)?.and_then(|block| block.next_record(from));
+            let Some(seq) = next.filter(|seq| *seq <= end) else {
+                reader.miss(from, end, 0, end.0 + 1 - from.0);
+                continue;
+            };
+            if seq > from {
+                reader.miss(from, Seq(seq.0 - 1), 0, seq.0 - from.0);
+            }
+            let record = self.record(access.group, seq)?.ok_or(StoreError::Corrupt)?;
+            bytes += record.len() as u64;
+            if bytes > limit && reader.records > 0 {
+                break;
+            }
+            reader.take(seq, record);
         }
         let through = reader.through;
         let backlog = reader.finish();
@@ -91,7 +105,7 @@ impl Views {
         Ok(counted.collect())
     }
 
-    /// Notes after `after`, of at most `limit` bytes, at least one if there is one.
+    /// Notes after `after`, at least one if there is one, of journal entries of at most `limit` bytes in all.
     pub(super) fn inbox(&mut self, device: DeviceId, after: InboxSeq, limit: u64) -> Result<InboxPart, Stop> {
         let (notes, newest) = match self.device(device)? {
             Some(device) => (device.notes(after).copied().collect(), device.newest()),
@@ -99,19 +113,30 @@ impl Views {
         };
         let newest = wire::InboxEnd { through: newest };
         let mut part = InboxPart { notes: Vec::new(), newest, more: false };
-        let mut bytes = 0;
+        let (mut bytes, mut given) = (0, 0);
+        let mut read: Option<(Position, Entry)> = None;
         for note in notes {
-            let sealed = match (self.entry(note.position)?, note.welcome) {
-                (Some(Entry::Noted(entry)), None) => entry.sealed,
-                (Some(Entry::Appended(entry)), Some(index)) => {
-                    let welcomes = entry.commit.map(|part| part.welcomes).unwrap_or_default();
+            // Several Welcomes of one bundle are read once; a bundle counts whole, since it is read whole.
+            if read.as_ref().is_none_or(|(position, _)| *position != note.position) {
+                if bytes > limit && !part.notes.is_empty() {
+                    part.more = true;
+                    break;
+                }
+                let (entry, length) = self.sized_entry(note.position)?.ok_or(StoreError::Corrupt)?;
+                bytes += length as u64;
+                read = Some((note.position, entry));
+            }
+            let sealed = match (&read, note.welcome) {
+                (Some((_, Entry::Noted(entry))), None) => entry.sealed.clone(),
+                (Some((_, Entry::Appended(entry))), Some(index)) => {
                     let index = usize::try_from(index).unwrap_or(usize::MAX);
-                    welcomes.into_iter().nth(index).ok_or(StoreError::Corrupt)?.sealed
+                    let welcomes = entry.commit.as_ref().map(|part| &part.welcomes[..]).unwrap_or_default();
+                    welcomes.get(index).ok_or(StoreError::Corrupt)?.sealed.clone()
                 }
                 _ => return Err(StoreError::Corrupt.into()),
             };
-            bytes += sealed.len() as u64;
-            if bytes > limit && !part.notes.is_empty() {
+            given += sealed.len() as u64;
+            if given > limit && !part.notes.is_empty() {
                 part.more = true;
                 break;
             }
@@ -124,6 +149,7 @@ impl Views {
 /// Puts records and gaps in order; neighbouring missing records become one gap.
 struct Reader {
     backlog: Vec<Backlog>,
+    records: usize,
     through: Seq,
     missing: Option<wire::Gap>,
 }
@@ -140,11 +166,8 @@ impl Reader {
     fn take(&mut self, seq: Seq, record: bytes::Bytes) {
         self.backlog.extend(self.missing.take().map(Backlog::Gap));
         self.backlog.push(Backlog::Record(record));
+        self.records += 1;
         self.through = seq;
-    }
-
-    fn has_record(&self) -> bool {
-        self.backlog.iter().any(|part| matches!(part, Backlog::Record(_)))
     }
 
     fn finish(mut self) -> Vec<Backlog> {

@@ -9,13 +9,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use bytes::Bytes;
-use kring_protocol::address::ProfessionalAddress;
-use kring_protocol::frame;
-use kring_protocol::ids::{DeviceId, GroupId, OperationId, Seq};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-
+use super::page::{ErasingGroups, Page, decode, encode, weight};
 use crate::rules::Entry;
 use crate::rules::block::{Block, block_of};
 use crate::rules::device::Device;
@@ -23,28 +17,14 @@ use crate::rules::entry::{Appended, Erasing, Expired};
 use crate::rules::group::Head;
 use crate::rules::professional::Professional;
 use crate::store::{PageId, Position, Store, StoreError};
+use bytes::Bytes;
+use kring_protocol::address::ProfessionalAddress;
+use kring_protocol::ids::{DeviceId, GroupId, OperationId, Seq};
 
 /// Pages written in one step of a checkpoint, at least: some 100 KB.
 const STEP: usize = 256;
 /// A step writes at least this share of the checkpoint, so that it ends however much is written meanwhile.
 const SHARE: usize = 16;
-
-/// Groups that are to be erased.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct ErasingGroups {
-    #[serde(rename = "p")]
-    through: Position,
-    #[serde(rename = "g")]
-    groups: BTreeSet<GroupId>,
-}
-
-enum Page {
-    Head(Head),
-    Block(Block),
-    Device(Device),
-    Professional(Professional),
-    Erasing(ErasingGroups),
-}
 
 struct Cached {
     /// None: there is no such page.
@@ -146,11 +126,16 @@ impl Views {
 
     /// Reads an entry, durable or not yet.
     pub(super) fn entry(&self, position: Position) -> Result<Option<Entry>, StoreError> {
+        Ok(self.sized_entry(position)?.map(|(entry, _)| entry))
+    }
+
+    /// An entry and its length in bytes.
+    pub(super) fn sized_entry(&self, position: Position) -> Result<Option<(Entry, usize)>, StoreError> {
         let bytes = match position.0.checked_sub(self.store.tail().0 + 1) {
             Some(index) => self.pending.get(usize::try_from(index).unwrap_or(usize::MAX)).cloned(),
             None => self.store.entry(position)?,
         };
-        bytes.map(|bytes| Entry::decode(&bytes)).transpose()
+        bytes.map(|bytes| Ok((Entry::decode(&bytes)?, bytes.len()))).transpose()
     }
 
     pub(super) fn remove(&mut self, positions: &[Position]) -> Result<(), StoreError> {
@@ -316,6 +301,7 @@ impl Views {
     }
 
     fn apply_expired(&mut self, position: Position, entry: &Expired) -> Result<(), StoreError> {
+        self.forget_operations(entry)?;
         self.update_head(position, entry.group, |head| head.apply_expired(entry))?;
         let blocks: BTreeSet<u64> = entry.seqs.iter().map(|seq| block_of(*seq)).collect();
         for number in blocks {
@@ -326,9 +312,29 @@ impl Views {
                 update!(self, position, id, Block, |page| page.apply_expired(number, entry));
             }
         }
-        let cached = self.load(PageId::Group(entry.group))?;
-        // What has gone has no receipt; the index is made again when it is next asked for.
-        let forgotten = cached.operations.take().map_or(0, |operations| operations.len() * OPERATION);
+        Ok(())
+    }
+
+    /// What goes has no receipt any more: its ids leave the index, if there is one.
+    fn forget_operations(&mut self, entry: &Expired) -> Result<(), StoreError> {
+        if self.load(PageId::Group(entry.group))?.operations.is_none() {
+            return Ok(());
+        }
+        let mut gone = Vec::with_capacity(entry.seqs.len());
+        for seq in &entry.seqs {
+            let slot = self.block(entry.group, block_of(*seq))?.and_then(|block| block.slot(*seq));
+            gone.extend(slot.map(|slot| (slot.operation(), *seq)));
+        }
+        let mut forgotten = 0;
+        if let Some(operations) = &mut self.load(PageId::Group(entry.group))?.operations {
+            for (operation, seq) in gone {
+                // The id may have been used again since.
+                if operations.get(&operation) == Some(&seq) {
+                    operations.remove(&operation);
+                    forgotten += OPERATION;
+                }
+            }
+        }
         self.weight = self.weight.saturating_sub(forgotten);
         Ok(())
     }
@@ -433,6 +439,12 @@ impl Views {
         self.evict_at = self.budget.max(weight + self.budget / 4);
     }
 
+    /// Whether a group's operation index is there.
+    #[cfg(test)]
+    pub(super) fn has_index(&self, group: GroupId) -> bool {
+        self.pages.get(&PageId::Group(group)).is_some_and(|cached| cached.operations.is_some())
+    }
+
     /// Bytes of views in memory, roughly.
     #[cfg(test)]
     pub(super) fn weight(&self) -> usize {
@@ -442,47 +454,9 @@ impl Views {
 
 /// Bytes of one entry of an operation index: 16 and 8, and the table's own.
 const OPERATION: usize = 48;
-/// Bytes of a page's place in memory besides its contents.
-const PLACE: usize = 96;
 
 impl Cached {
     fn weight(&self) -> usize {
         weight(self.page.as_ref()) + self.operations.as_ref().map_or(0, |operations| operations.len() * OPERATION)
     }
-}
-
-fn weight(page: Option<&Page>) -> usize {
-    PLACE
-        + match page {
-            Some(Page::Head(page)) => page.weight(),
-            Some(Page::Block(page)) => page.weight(),
-            Some(Page::Device(page)) => page.weight(),
-            Some(Page::Professional(page)) => page.weight(),
-            Some(Page::Erasing(page)) => page.groups.len() * 32,
-            None => 0,
-        }
-}
-
-fn encode(page: &Page) -> Bytes {
-    match page {
-        Page::Head(page) => frame::encode_body(page),
-        Page::Block(page) => frame::encode_body(page),
-        Page::Device(page) => frame::encode_body(page),
-        Page::Professional(page) => frame::encode_body(page),
-        Page::Erasing(page) => frame::encode_body(page),
-    }
-    .into()
-}
-
-fn decode(id: &PageId, bytes: &[u8]) -> Result<Page, StoreError> {
-    fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
-        frame::decode(bytes).map_err(|_| StoreError::Corrupt)
-    }
-    Ok(match id {
-        PageId::Group(_) => Page::Head(read(bytes)?),
-        PageId::Block(..) => Page::Block(read(bytes)?),
-        PageId::Device(_) => Page::Device(read(bytes)?),
-        PageId::Professional(_) => Page::Professional(read(bytes)?),
-        PageId::Erasing => Page::Erasing(read(bytes)?),
-    })
 }

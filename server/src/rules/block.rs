@@ -59,6 +59,13 @@ impl Block {
         (slot.0 != Position(0)).then_some(slot)
     }
 
+    /// The first record at or after `from` that is there.
+    pub fn next_record(&self, from: Seq) -> Option<Seq> {
+        let rest = self.slots.iter().enumerate().skip(index(from));
+        let ahead = rest.into_iter().find(|(_, slot)| slot.0 != Position(0)).map(|(at, _)| at - index(from))?;
+        Some(Seq(from.0 + ahead as u64))
+    }
+
     /// The records that are there, in order.
     pub fn records(&self, block: u64) -> impl Iterator<Item = (Seq, &Slot)> {
         let first = first_of(block).0;

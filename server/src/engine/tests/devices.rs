@@ -229,6 +229,19 @@ fn notes_come_in_order_once_and_in_parts() {
 }
 
 #[test]
+fn welcomes_of_one_large_bundle_are_read_together() {
+    let mut world = World::with_group();
+    world.publish(OWNER, &[1, 2, 3], None).unwrap();
+    let claims: Vec<_> = (0..3).map(|_| (world.claim().unwrap().devices[0].claim, OWNER)).collect();
+    world.add(0, 1, &claims).unwrap();
+    world.note(2, "note").unwrap();
+    // The bundle is above the bound by itself: it is read all the same, once, and nothing after it.
+    assert_eq!(world.inbox(0, 30).len(), 3);
+    assert_eq!(world.inbox(0, 20).len(), 2);
+    assert_eq!(world.inbox(3, 30), [(4, b"note".to_vec())]);
+}
+
+#[test]
 fn a_revoked_device_has_nothing_and_gets_nothing() {
     let mut world = World::new();
     world.publish(OWNER, &[1], Some(2)).unwrap();

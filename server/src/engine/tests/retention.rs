@@ -3,10 +3,11 @@ use kring_protocol::message as wire;
 use kring_protocol::refusal::Refusal;
 
 use super::world::*;
-use crate::engine::{Answer, Command};
+use crate::engine::{Answer, Command, Core, Settings};
+use crate::rules::block::BLOCK;
 use crate::rules::limits::MAX_CURSORS;
 use crate::rules::retention::{COMMIT_RETENTION, READ_RETENTION, UNREAD_RETENTION};
-use crate::store::{PageId, Position, Store};
+use crate::store::{MemoryStore, PageId, Position, Store};
 
 const CURSOR: CursorId = CursorId([3; 16]);
 
@@ -93,6 +94,50 @@ fn a_long_log_drops_whole_blocks_and_counts_on() {
     world.restart();
     assert_eq!(shape(&world.read(1, Some(150)).unwrap()), ["151-299/149/0", "300"]);
     assert_eq!(world.submit(1, 301, "text").map(|receipt| receipt.seq), Ok(Seq(301)));
+}
+
+#[test]
+fn a_long_gap_is_read_in_bounded_stretches() {
+    let mut world = World::with_group();
+    world.commit(0, 1).unwrap();
+    let now = world.now;
+    let last = 80 * BLOCK;
+    for from in (2..=last).step_by(1_000) {
+        let batch = (from..(from + 1_000).min(last + 1)).map(|number| submission(GROUP, 1, number, "x")).collect();
+        assert!(world.core.handle(batch, now).iter().all(Result::is_ok));
+    }
+    world.now = START.plus(UNREAD_RETENTION);
+    while world.entries() > 1 {
+        world.sweep();
+    }
+    let (mut after, mut seen, mut stretches) = (0, Vec::new(), 0);
+    while after < last {
+        let stretch = world.read(1, Some(after)).unwrap();
+        assert!(stretch.through.0 - after <= 65 * BLOCK);
+        seen.extend(shape(&stretch));
+        after = stretch.through.0;
+        stretches += 1;
+    }
+    assert_eq!((stretches, seen[0].as_str(), seen[1].as_str()), (2, "1", "2-8192/8191/0"));
+    assert_eq!(seen[2], format!("8193-{last}/{}/0", last - 8_192));
+}
+
+#[test]
+fn what_expires_leaves_the_operation_index_and_the_rest_stays_in_it() {
+    let store = MemoryStore::new(Incarnation([9; 16]));
+    let settings = Settings::default();
+    let core = Core::open(Box::new(store.clone()), settings, Box::new(|bytes| bytes.fill(1))).expect("opens");
+    let mut world = World { core, store, now: START };
+    world.create(GROUP, 0).unwrap();
+    let commit = world.commit(0, 1).unwrap();
+    world.submit(1, 2, "text").unwrap();
+    world.now = START.plus(UNREAD_RETENTION);
+    world.sweep();
+    assert_eq!(shape(&world.read(1, Some(0)).unwrap()), ["1", "2-2/1/0"]);
+    assert!(world.core.views.has_index(GROUP));
+    assert_eq!(world.commit(0, 1), Ok(commit));
+    // Its receipt went with it, and its id is free.
+    assert_eq!(world.submit(1, 2, "another text").map(|receipt| receipt.seq), Ok(Seq(3)));
 }
 
 #[test]
