@@ -10,6 +10,7 @@ mod certificates;
 mod clock;
 mod demo;
 mod follow;
+mod happened;
 mod lines;
 mod names;
 mod outcome;

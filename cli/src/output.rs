@@ -7,6 +7,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::happened::Warning;
+use crate::lines::visible;
 use crate::outcome::{Cause, Failure, Outcome};
 
 /// Something that can be printed. With `--json` it is its serialisation, whose schema is in `docs/cli.md`.
@@ -44,6 +46,28 @@ impl Output {
             // Nobody is left to tell if standard error is closed.
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
+    }
+
+    /// Warns of something that happened meanwhile, on standard error.
+    pub(crate) fn warning(self, warning: &Warning) {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            r#type: &'static str,
+            event: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            case: Option<String>,
+            message: &'a str,
+        }
+        let Warning { case, name, message } = warning;
+        let text = if self.json {
+            let line = Line { r#type: "warning", event: name, case: case.map(|case| case.to_hex()), message };
+            serde_json::to_string(&line).unwrap_or_default()
+        } else {
+            let about = case.map(|case| format!(" (case {})", &case.to_hex()[..8])).unwrap_or_default();
+            format!("warning{about}: {}", visible(message))
+        };
+        // Nobody is left to tell if standard error is closed.
+        let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
     /// Tells of a failure, on standard error.

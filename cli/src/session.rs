@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use kring_client::api::{Case, Client, Link, NotDone, Pending};
+use kring_client::api::{Case, Client, Events, Link, NotDone, Pending};
 use kring_client::case::{CaseStatus, CaseView};
 use kring_client::identity::Profile;
 
 use crate::arguments::GlobalArguments;
+use crate::happened::warning;
 use crate::names;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::Output;
@@ -20,6 +21,8 @@ pub(crate) struct Session {
     pub(crate) wait: Duration,
     offline: bool,
     output: Output,
+    /// What has happened since the store was opened; `None` if the command tells it itself.
+    happened: Option<Events>,
 }
 
 impl Session {
@@ -27,12 +30,19 @@ impl Session {
     pub(crate) async fn open(global: &GlobalArguments, output: Output) -> Outcome<Self> {
         let profile = Profile::open(&global.profile)?;
         let unlock = global.passphrase.unlock()?;
-        let client = if global.offline {
-            Client::open_offline(&profile, &unlock).await?
-        } else {
-            Client::open(&profile, &unlock).await?
-        };
-        Ok(Self { client, wait: global.wait, offline: global.offline, output })
+        // Offline at first, so that no event of the connection is missed.
+        let client = Client::open_offline(&profile, &unlock).await?;
+        let happened = Some(client.events());
+        if !global.offline {
+            client.connect();
+        }
+        Ok(Self { client, wait: global.wait, offline: global.offline, output, happened })
+    }
+
+    /// For a command that shows every event itself.
+    pub(crate) fn telling_itself(mut self) -> Self {
+        self.happened = None;
+        self
     }
 
     /// Reads all that the relay has for this device; fails if it cannot be reached in time.
@@ -102,9 +112,15 @@ impl Session {
         waited.await.unwrap_or(Ok(()))
     }
 
-    /// Tells the relay what has been read, and closes the store.
+    /// Tells the relay what has been read, closes the store, and warns of what has happened meanwhile.
     pub(crate) async fn close(self) {
         self.client.close().await;
+        let Some(mut happened) = self.happened else { return };
+        while let Some(event) = happened.next().await {
+            if let Some(warning) = warning(&event) {
+                self.output.warning(&warning);
+            }
+        }
     }
 }
 
