@@ -1,5 +1,5 @@
 //! A scenario: who takes part, and what happens step by step. The format is described at the top of
-//! `examples/overdracht.toml`; [`read`] reads it and refuses what cannot be played, naming the line.
+//! `examples/overdracht.toml`; [`read()`] reads it and refuses what cannot be played, naming the line.
 
 mod check;
 mod read;
