@@ -72,7 +72,7 @@ pub struct Stretch {
     pub through: Seq,
     /// The newest record that the proof opens.
     pub head: Seq,
-    /// The epoch that the log is in.
+    /// The epoch that follows the proof's, if that has ended; else the proof's own.
     pub epoch: Epoch,
 }
 

@@ -221,7 +221,7 @@ impl Core {
                 self.write_if(entry)
             }
             Command::MoveCursors(request) => self.move_cursors(&request, now),
-            Command::PublishKeyPackages { requester, request } => self.publish(&requester, &request),
+            Command::PublishKeyPackages { requester, request } => self.publish(&requester, &request, now),
             Command::ClaimKeyPackages { device, request } => self.claim(device, &request, now),
             Command::SendNote { sender, request } => self.send_note(sender, &request, now),
             Command::ReadInbox { requester, after, limit } => {
@@ -349,6 +349,7 @@ impl Core {
         let Entry::Appended(appended) = entry else { unreachable!("submissions append") };
         let receipt = wire::Receipt { seq: appended.seq, at: appended.at };
         for welcome in appended.commit.iter().flat_map(|part| &part.welcomes) {
+            self.quotas.used(welcome.claim);
             self.tell_inbox(welcome.device)?;
         }
         self.fresh.push(Fresh {
@@ -386,14 +387,24 @@ impl Core {
         Ok(Answer::Done)
     }
 
-    fn publish(&mut self, requester: &Requester, request: &wire::PublishKeyPackages) -> Result<Answer, Stop> {
+    fn publish(
+        &mut self,
+        requester: &Requester,
+        request: &wire::PublishKeyPackages,
+        now: Timestamp,
+    ) -> Result<Answer, Stop> {
         let unknown = Device::default();
         let known = self.views.device(requester.device)?.map_or(&unknown, |device| &*device);
         let entry = device::publish(known, requester.device, &requester.professional, request)?;
         if let Some(professional) = self.views.professional_page(&requester.professional)? {
             professional.admit(requester.device)?;
         }
+        let Entry::Published(published) = &entry else { unreachable!("publications publish") };
+        let count = published.single_use.len() + usize::from(published.last_resort.is_some());
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.quotas.may_publish(requester.device, count, &self.settings.limits, now)?;
         self.views.write(&entry)?;
+        self.quotas.published(requester.device, count);
         let count = self.views.device(requester.device)?.map_or(unknown.count(), |device| device.count());
         Ok(Answer::KeyPackageCount(count))
     }
@@ -419,6 +430,11 @@ impl Core {
         for device in devices {
             let offer = self.views.device(device)?.map_or(Err(RefusedRecipient::NO_CLAIM), |known| known.offer(now));
             let offer = match offer {
+                // The claimer's own share of the inbox.
+                Ok(_) if !self.quotas.may_open(claimer, device, now) => Err(RefusedRecipient::INBOX_FULL),
+                offer => offer,
+            };
+            let offer = match offer {
                 Ok(offer) => offer,
                 Err(reason) => {
                     answer.refused.push(RefusedRecipient { claim: ClaimId([0; 16]), device, reason });
@@ -439,8 +455,10 @@ impl Core {
         if claims.is_empty() {
             return Ok(Answer::Claimed(answer));
         }
-        let spent = claims.iter().filter(|part| part.spent.is_some()).count();
-        self.quotas.claimed(claimer, &request.professional, u32::try_from(spent).unwrap_or(u32::MAX));
+        self.quotas.claimed(claimer, &request.professional, u32::try_from(claims.len()).unwrap_or(u32::MAX));
+        for part in &claims {
+            self.quotas.opened(claimer, part.device, part.claim, until);
+        }
         let devices: Vec<DeviceId> = claims.iter().map(|part| part.device).collect();
         self.views.write(&Entry::Claimed(Claimed { at: now, until, claims }))?;
         for device in devices {

@@ -53,7 +53,7 @@ impl Views {
         let head = self.head(access.group)?.ok_or(Refusal::Forbidden)?;
         let epoch = *head.admit(access)?;
         let (newest, current, first_block) =
-            (epoch.ended().unwrap_or(head.newest()), head.current(), head.first_block());
+            (epoch.ended().unwrap_or(head.newest()), head.told(&epoch), head.first_block());
         let start = after.unwrap_or(Seq(epoch.opened().0.saturating_sub(1))).min(newest);
         let mut reader = Reader { backlog: Vec::new(), records: 0, through: start, missing: None };
         let kept = Seq(first_of(first_block).0 - 1).min(newest);

@@ -32,6 +32,7 @@ pub(super) struct Sweep {
 struct Going {
     seqs: Vec<Seq>,
     commits: Vec<Seq>,
+    bytes: u64,
 }
 
 impl Sweep {
@@ -66,8 +67,8 @@ impl Sweep {
         }
         for (group, going) in going {
             let first_block = first_block_after(views, group, &going.seqs)?;
-            let Going { seqs, commits } = going;
-            views.write(&Entry::Expired(Expired { group, at: now, seqs, commits, first_block }))?;
+            let Going { seqs, commits, bytes } = going;
+            views.write(&Entry::Expired(Expired { group, at: now, seqs, commits, first_block, bytes }))?;
         }
         for (device, through) in notes {
             views.write(&Entry::Acknowledged(Acknowledged { device, through }))?;
@@ -138,6 +139,7 @@ fn expire_record(
     if record_expires(head, entry.seq, is_commit, entry.at, now) {
         let group = going.entry(entry.group).or_default();
         group.seqs.push(entry.seq);
+        group.bytes += entry.record.len() as u64;
         group.commits.extend(is_commit.then_some(entry.seq));
     }
     Ok(true)

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Acknowledged, ClaimPart, Claimed, Entry, Noted, Published, Revoked, WelcomePart};
 use super::group::hash_of;
-use super::limits::{MAX_INBOX, MAX_INBOX_BYTES, MAX_RECENT_NOTES, MAX_UNCLAIMED};
+use super::limits::{MAX_INBOX, MAX_INBOX_BYTES, MAX_RECENT_NOTES, MAX_UNCLAIMED, MAX_UNCLAIMED_BYTES};
 use crate::store::Position;
 
 /// A device as the relay knows it.
@@ -221,9 +221,11 @@ impl Device {
             return if *earlier == hash { Ok(None) } else { Err(Refusal::OperationReused) };
         }
         let reserved = self.claims.iter().filter(|(_, until)| *until > now).count();
-        let unclaimed = self.inbox.iter().filter(|note| note.welcome.is_none()).count();
-        let full = self.inbox.len() + reserved >= MAX_INBOX || unclaimed >= MAX_UNCLAIMED;
-        if full || self.bytes() + request.sealed.len() as u64 > MAX_INBOX_BYTES {
+        let unclaimed = self.inbox.iter().filter(|note| note.welcome.is_none());
+        let (count, bytes) = unclaimed.fold((0, 0), |(count, bytes), note| (count + 1, bytes + note.bytes));
+        let length = request.sealed.len() as u64;
+        let full = self.inbox.len() + reserved >= MAX_INBOX || self.bytes() + length > MAX_INBOX_BYTES;
+        if full || count >= MAX_UNCLAIMED || bytes + length > MAX_UNCLAIMED_BYTES {
             return refused(RefusedRecipient::INBOX_FULL);
         }
         Ok(Some(Entry::Noted(Noted {

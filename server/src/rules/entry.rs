@@ -143,6 +143,9 @@ pub struct Expired {
     /// Blocks before this one hold nothing any more.
     #[serde(rename = "b")]
     pub(crate) first_block: u64,
+    /// Bytes of the records that go.
+    #[serde(rename = "m", default)]
+    pub(crate) bytes: u64,
 }
 
 /// See [`Entry::Erasing`] and [`Entry::Erased`].

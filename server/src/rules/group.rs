@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cursors::Cursors;
 use super::entry::{Appended, CommitPart, Created, CursorRegistered, Entry, Erasing, Expired, WelcomePart};
-use super::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_DROPPED_COMMITS, MAX_EPOCH, MAX_EPOCHS, MAX_LOG};
+use super::limits::{
+    COMMIT_BURST, COMMIT_INTERVAL, MAX_DROPPED_COMMITS, MAX_EPOCH, MAX_EPOCHS, MAX_LOG, MAX_LOG_BYTES,
+};
 use super::retention::KEY_RETENTION;
 use crate::engine::ProvenAccess;
 use crate::store::Position;
@@ -42,6 +44,9 @@ pub struct Head {
     cursors: Cursors,
     #[serde(rename = "n")]
     live: u64,
+    /// Bytes of the records that are there.
+    #[serde(rename = "m", default)]
+    bytes: u64,
     #[serde(rename = "b")]
     first_block: u64,
     #[serde(rename = "d")]
@@ -186,6 +191,12 @@ impl Head {
         self.epochs.back().map(|known| known.epoch).unwrap_or_default()
     }
 
+    /// The epoch that a holder of this one is told of: the one that its Commit opened, and none of those that came after a
+    /// removal.
+    pub fn told(&self, epoch: &EpochKey) -> Epoch {
+        if epoch.ended.is_some() { epoch.epoch.next() } else { self.current() }
+    }
+
     /// The newest record.
     pub fn newest(&self) -> Seq {
         self.head
@@ -271,7 +282,7 @@ impl Head {
             return if same { Ok(Some(earlier.receipt)) } else { Err(Refusal::OperationReused) };
         }
         match epoch.ended {
-            Some((winner, _)) => Err(Refusal::StaleEpoch { epoch: self.current(), winner }),
+            Some((winner, _)) => Err(Refusal::StaleEpoch { epoch: self.told(epoch), winner }),
             None if self.state != State::Open => Err(Refusal::Forbidden),
             None => Ok(None),
         }
@@ -285,7 +296,7 @@ impl Head {
         commit: Option<CommitPart>,
         now: Timestamp,
     ) -> Result<Verdict, Refusal> {
-        if self.live >= MAX_LOG {
+        if self.live >= MAX_LOG || self.bytes >= MAX_LOG_BYTES {
             return Err(Refusal::Full);
         }
         let seq = self.head.next();
@@ -331,7 +342,7 @@ impl Head {
             return Ok(None);
         }
         if let Some((winner, _)) = epoch.ended {
-            return Err(Refusal::StaleEpoch { epoch: self.current(), winner });
+            return Err(Refusal::StaleEpoch { epoch: self.told(epoch), winner });
         }
         self.cursors.admit(now)?;
         let seq = request.seq.min(self.head);
@@ -398,6 +409,7 @@ impl Head {
             is_final: false,
             cursors,
             live: 0,
+            bytes: 0,
             first_block: 0,
             dropped_commits: VecDeque::new(),
             commits_booked: Timestamp(0),
@@ -408,6 +420,7 @@ impl Head {
     pub(crate) fn apply_appended(&mut self, entry: &Appended) {
         self.head = entry.seq;
         self.live += 1;
+        self.bytes += entry.record.len() as u64;
         let Some(part) = &entry.commit else { return };
         if let Some(current) = self.epochs.back_mut() {
             current.ended = Some((entry.seq, entry.at));
@@ -431,6 +444,7 @@ impl Head {
 
     pub(crate) fn apply_expired(&mut self, entry: &Expired) {
         self.live = self.live.saturating_sub(entry.seqs.len() as u64);
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
         self.first_block = self.first_block.max(entry.first_block);
         for seq in &entry.commits {
             self.dropped_commits.push_back(*seq);
@@ -459,6 +473,7 @@ impl Head {
             is_final: false,
             cursors: Cursors::default(),
             live: 0,
+            bytes: 0,
             first_block: super::block::block_of(self.head) + 1,
             dropped_commits: VecDeque::new(),
             commits_booked: Timestamp(0),

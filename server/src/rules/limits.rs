@@ -8,15 +8,23 @@ pub struct Limits {
     /// KeyPackages that one device may claim in a day: twenty large cases.
     pub claims_a_day: u32,
     /// KeyPackages of one professional that one device may claim in a day, so that nobody can empty a colleague's
-    /// pool of 100; the last resort is not counted.
+    /// pool of 100; the last resort counts too.
     pub claims_of_one_a_day: u32,
+    /// KeyPackages that one device may publish in a day: ten times its pool of 100.
+    pub key_packages_a_day: u32,
     /// Notes that one device may send in a day: a successor group for each of 50 cases of ten people.
     pub notes_a_day: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { groups_a_day: 200, claims_a_day: 2_000, claims_of_one_a_day: 50, notes_a_day: 500 }
+        Self {
+            groups_a_day: 200,
+            claims_a_day: 2_000,
+            claims_of_one_a_day: 50,
+            key_packages_a_day: 1_000,
+            notes_a_day: 500,
+        }
     }
 }
 
@@ -26,6 +34,9 @@ pub const MAX_EPOCH: u64 = 1 << 62;
 
 /// Most records that a log holds at once: 23 a minute for all of the 30 days that application records stay.
 pub const MAX_LOG: u64 = 1_000_000;
+
+/// Bytes of the records that a log holds at once: 1,000 of the largest messages, or 30 days of 34 MB.
+pub const MAX_LOG_BYTES: u64 = 1 << 30;
 
 /// Commits that a group may make at once after a quiet time: 20 clients that each add somebody thrice.
 pub const COMMIT_BURST: u64 = 60;
@@ -53,6 +64,13 @@ pub const MAX_UNCLAIMED: usize = 128;
 
 /// Bytes in one inbox: 1,000 Welcomes to a post-quantum group of 8, or 64 of the largest.
 pub const MAX_INBOX_BYTES: u64 = 64 << 20;
+
+/// Of those, bytes of notes that were sent without a claim: a quarter.
+pub const MAX_UNCLAIMED_BYTES: u64 = MAX_INBOX_BYTES / 4;
+
+/// Claims of one device's KeyPackages that one claimer may hold open at once, so that it cannot reserve all places of the
+/// inbox: additions to eight cases under way.
+pub const MAX_OPEN_CLAIMS: usize = 8;
 
 /// Operation ids of notes that an inbox remembers, so that a note sent again is not stored again.
 pub const MAX_RECENT_NOTES: usize = 256;

@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 
 use kring_protocol::address::ProfessionalAddress;
-use kring_protocol::ids::{DeviceId, Timestamp};
+use kring_protocol::ids::{ClaimId, DeviceId, Timestamp};
 use kring_protocol::refusal::Refusal;
 
-use super::limits::Limits;
+use super::limits::{Limits, MAX_OPEN_CLAIMS};
 
 /// What has been used today.
 #[derive(Default)]
@@ -18,7 +18,11 @@ pub struct Quotas {
     groups: HashMap<DeviceId, u32>,
     claims: HashMap<DeviceId, u32>,
     claims_of_one: HashMap<(DeviceId, ProfessionalAddress), u32>,
+    published: HashMap<DeviceId, u32>,
     notes: HashMap<DeviceId, u32>,
+    /// Claims that are neither used nor too old, under claimer and claimed; bounded by the claims of a day.
+    open: HashMap<(DeviceId, DeviceId), Vec<(ClaimId, Timestamp)>>,
+    pairs: HashMap<ClaimId, (DeviceId, DeviceId)>,
 }
 
 impl Quotas {
@@ -52,10 +56,48 @@ impl Quotas {
         below(of_one, limits.claims_of_one_a_day, now)
     }
 
-    /// Counts single-use KeyPackages.
+    /// Counts claims.
     pub fn claimed(&mut self, device: DeviceId, professional: &ProfessionalAddress, count: u32) {
         *self.claims.entry(device).or_default() += count;
         *self.claims_of_one.entry((device, professional.clone())).or_default() += count;
+    }
+
+    /// Whether a claimer may hold one more claim of a device open.
+    pub fn may_open(&mut self, claimer: DeviceId, claimed: DeviceId, now: Timestamp) -> bool {
+        let Some(open) = self.open.get_mut(&(claimer, claimed)) else { return true };
+        open.retain(|(claim, until)| {
+            let kept = *until > now;
+            if !kept {
+                self.pairs.remove(claim);
+            }
+            kept
+        });
+        open.len() < MAX_OPEN_CLAIMS
+    }
+
+    /// Notes an open claim.
+    pub fn opened(&mut self, claimer: DeviceId, claimed: DeviceId, claim: ClaimId, until: Timestamp) {
+        self.open.entry((claimer, claimed)).or_default().push((claim, until));
+        self.pairs.insert(claim, (claimer, claimed));
+    }
+
+    /// A claim was used.
+    pub fn used(&mut self, claim: ClaimId) {
+        let Some(pair) = self.pairs.remove(&claim) else { return };
+        if let Some(open) = self.open.get_mut(&pair) {
+            open.retain(|(known, _)| *known != claim);
+        }
+    }
+
+    /// Whether the device may publish so many KeyPackages.
+    pub fn may_publish(&self, device: DeviceId, count: u32, limits: &Limits, now: Timestamp) -> Result<(), Refusal> {
+        let after = self.published.get(&device).copied().unwrap_or_default().saturating_add(count);
+        below(Some(&after), limits.key_packages_a_day.saturating_add(1), now)
+    }
+
+    /// Counts published KeyPackages.
+    pub fn published(&mut self, device: DeviceId, count: u32) {
+        *self.published.entry(device).or_default() += count;
     }
 
     /// Whether the device may send a note.

@@ -7,7 +7,7 @@ use kring_protocol::refusal::{Refusal, RefusedRecipient};
 
 use super::world::*;
 use crate::engine::{Answer, Command, Requester};
-use crate::rules::limits::{CLAIM_LIFETIME, LOW_KEY_PACKAGES, MAX_INBOX, MAX_UNCLAIMED};
+use crate::rules::limits::{CLAIM_LIFETIME, LOW_KEY_PACKAGES, MAX_INBOX, MAX_OPEN_CLAIMS, MAX_UNCLAIMED};
 
 const OWNER: u8 = 7;
 const CLAIMER: DeviceId = DeviceId([8; 16]);
@@ -26,9 +26,23 @@ impl World {
     }
 
     fn claim(&mut self) -> Result<wire::Claimed, Refusal> {
+        self.claim_by(CLAIMER)
+    }
+
+    /// Claims so often, eight times an hour.
+    fn claim_slowly(&mut self, count: usize) {
+        for number in 1..=count {
+            self.claim().unwrap();
+            if number % MAX_OPEN_CLAIMS == 0 {
+                self.now = self.now.plus(CLAIM_LIFETIME);
+            }
+        }
+    }
+
+    fn claim_by(&mut self, claimer: DeviceId) -> Result<wire::Claimed, Refusal> {
         let professional = requester(1, OWNER).professional;
         let request = wire::ClaimKeyPackages { professional, device: None };
-        match self.ask(Command::ClaimKeyPackages { device: CLAIMER, request })? {
+        match self.ask(Command::ClaimKeyPackages { device: claimer, request })? {
             Answer::Claimed(claimed) => Ok(claimed),
             other => panic!("{other:?}"),
         }
@@ -117,16 +131,12 @@ fn a_claimer_cannot_empty_a_colleagues_pool_and_the_owner_hears_of_few_left() {
     let mut world = World::new();
     world.publish(OWNER, &(0..100).collect::<Vec<_>>(), None).unwrap();
     let inbound = world.connect(3, OWNER);
-    for _ in 0..50 {
-        world.claim().unwrap();
-    }
+    world.claim_slowly(50);
     assert!(matches!(world.claim(), Err(Refusal::RateLimited { .. })));
     assert_eq!(inbound.take(), [""; 0]);
     world.now = world.now.plus(Timestamp::DAY);
     let low = 50 - LOW_KEY_PACKAGES + 1;
-    for _ in 0..low {
-        world.claim().unwrap();
-    }
+    world.claim_slowly(low);
     assert_eq!(inbound.take(), ["KeyPackagesLow"]);
 }
 
@@ -206,11 +216,63 @@ fn a_full_inbox_keeps_room_for_welcomes_and_then_refuses_claims() {
     }
     let Err(Refusal::Recipients(refused)) = world.note(999, "note") else { panic!("full") };
     assert_eq!(refused[0].reason, RefusedRecipient::INBOX_FULL);
-    for _ in MAX_UNCLAIMED..MAX_INBOX {
-        assert_eq!(world.claim().unwrap().devices.len(), 1);
+    for number in MAX_UNCLAIMED..MAX_INBOX {
+        let claimer = DeviceId([(number / MAX_OPEN_CLAIMS) as u8; 16]);
+        assert_eq!(world.claim_by(claimer).unwrap().devices.len(), 1);
     }
     assert_eq!(reasons(&world.claim().unwrap()), [RefusedRecipient::INBOX_FULL]);
     world.now = world.now.plus(CLAIM_LIFETIME);
+    assert_eq!(world.claim().unwrap().devices.len(), 1);
+}
+
+#[test]
+fn a_claimer_holds_so_many_claims_of_a_device_open_and_a_used_one_counts_no_longer() {
+    let mut world = World::with_group();
+    world.publish(OWNER, &[], Some(9)).unwrap();
+    let claims: Vec<_> = (0..MAX_OPEN_CLAIMS).map(|_| world.claim().unwrap().devices[0].claim).collect();
+    assert_eq!(reasons(&world.claim().unwrap()), [RefusedRecipient::INBOX_FULL]);
+    assert_eq!(world.claim_by(DeviceId([9; 16])).unwrap().devices.len(), 1);
+    world.add(0, 1, &[(claims[0], OWNER)]).unwrap();
+    assert_eq!(world.claim().unwrap().devices.len(), 1);
+    assert_eq!(reasons(&world.claim().unwrap()), [RefusedRecipient::INBOX_FULL]);
+    world.now = world.now.plus(CLAIM_LIFETIME);
+    assert_eq!(world.claim().unwrap().devices.len(), 1);
+}
+
+#[test]
+fn claims_of_the_last_resort_count_for_the_day() {
+    let mut world = World::new();
+    world.publish(OWNER, &[], Some(9)).unwrap();
+    world.claim_slowly(50);
+    assert!(matches!(world.claim(), Err(Refusal::RateLimited { .. })));
+}
+
+#[test]
+fn a_device_publishes_so_many_key_packages_a_day() {
+    let mut world = World::new();
+    let request = wire::PublishKeyPackages {
+        single_use: (0..100).map(key_package).collect(),
+        last_resort: None,
+        replace: true,
+    };
+    let publish = || Command::PublishKeyPackages { requester: requester(1, OWNER), request: request.clone() };
+    for _ in 0..10 {
+        assert!(world.ask(publish()).is_ok());
+    }
+    assert!(matches!(world.ask(publish()), Err(Refusal::RateLimited { .. })));
+    world.now = world.now.plus(Timestamp::DAY);
+    assert!(world.ask(publish()).is_ok());
+}
+
+#[test]
+fn notes_without_a_claim_take_a_quarter_of_an_inboxs_bytes() {
+    let mut world = World::new();
+    world.publish(OWNER, &[1], None).unwrap();
+    let large = "x".repeat(1 << 20);
+    for number in 0..16 {
+        world.note(number, &large).unwrap();
+    }
+    assert!(matches!(world.note(17, "x"), Err(Refusal::Recipients(_))));
     assert_eq!(world.claim().unwrap().devices.len(), 1);
 }
 

@@ -5,7 +5,8 @@ use kring_protocol::refusal::Refusal;
 
 use super::world::*;
 use crate::engine::{Command, Next, ProvenAccess};
-use crate::rules::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_EPOCH, MAX_SUBSCRIPTIONS};
+use crate::rules::entry::{Appended, Expired};
+use crate::rules::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_EPOCH, MAX_LOG_BYTES, MAX_SUBSCRIPTIONS};
 
 #[test]
 fn of_two_commits_in_one_epoch_the_first_wins() {
@@ -262,6 +263,35 @@ fn commits_are_limited_so_that_they_cannot_starve_messages() {
     assert!(world.submit(COMMIT_BURST, 901, "an alert").is_ok());
     world.now = world.now.plus(COMMIT_INTERVAL);
     assert!(world.commit(COMMIT_BURST, 902).is_ok());
+}
+
+#[test]
+fn who_holds_an_ended_epoch_is_told_of_the_next_one_alone() {
+    let mut world = World::with_group();
+    for epoch in 0..3 {
+        world.commit(epoch, epoch).unwrap();
+    }
+    assert_eq!(world.read(0, None).unwrap().epoch, Epoch(1));
+    assert_eq!(world.submit(0, 9, "late"), Err(Refusal::StaleEpoch { epoch: Epoch(1), winner: Seq(1) }));
+    assert_eq!(world.read(2, None).unwrap().epoch, Epoch(3));
+    assert_eq!(world.read(3, None).unwrap().epoch, Epoch(3));
+}
+
+#[test]
+fn a_log_is_full_of_bytes_before_it_is_full_of_records() {
+    let mut world = World::with_group();
+    let head = world.core.views.head(GROUP).unwrap().unwrap();
+    let (seq, at, record) = (Seq(1), START, Payload::from(vec![0; 1 << 20]));
+    let appended = Appended { group: GROUP, seq, at, operation: operation(1), record, commit: None };
+    for _ in 0..MAX_LOG_BYTES >> 20 {
+        head.apply_appended(&appended);
+    }
+    let expired = Expired { group: GROUP, at, seqs: vec![seq], commits: Vec::new(), first_block: 0, bytes: 1 << 20 };
+    let mut roomy = head.clone();
+    roomy.apply_expired(&expired);
+    assert_eq!(world.submit(0, 2, "text"), Err(Refusal::Full));
+    *world.core.views.head(GROUP).unwrap().unwrap() = roomy;
+    assert!(world.submit(0, 2, "text").is_ok());
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl Log {
             return if same { Ok(index as u64 + 1) } else { Err(Refusal::OperationReused) };
         }
         if let Some(winner) = self.end_of(epoch) {
-            return Err(Refusal::StaleEpoch { epoch: Epoch(self.epoch()), winner: Seq(winner as u64) });
+            return Err(Refusal::StaleEpoch { epoch: Epoch(epoch + 1), winner: Seq(winner as u64) });
         }
         self.records.push((operation, message, commit));
         Ok(self.records.len() as u64)
