@@ -28,7 +28,7 @@ const IDLE: Duration = Duration::from_secs(30);
 /// So it is kept from falling silent, three times within that.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Most bytes that a relay may send ahead of what has been handled, over all streams.
-const RECEIVE_WINDOW: u32 = 16 << 20;
+pub(super) const RECEIVE_WINDOW: u32 = 16 << 20;
 /// Most bytes ahead on one stream: the largest frame fits, so that a reader is never stuck in one.
 const STREAM_WINDOW: u32 = 2 << 20;
 

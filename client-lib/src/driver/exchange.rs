@@ -14,6 +14,7 @@ use kring_protocol::refusal::Refusal;
 use quinn::{Connection, ReadError, RecvStream, WriteError};
 use serde::de::DeserializeOwned;
 
+use super::connection::RECEIVE_WINDOW;
 use super::surroundings::{self, Since};
 use crate::api::RelayFault;
 
@@ -111,8 +112,8 @@ async fn in_time<T>(patience: Duration, work: impl Future<Output = Result<T, Fai
     surroundings::within(patience, work).await.unwrap_or(Err(RelayFault::Silent.into()))
 }
 
-/// Longest time without a single packet while something is under way: a living relay acknowledges within a round trip,
-/// even while its disk stalls. QUIC's own idle time-out is far longer, so that idle devices need few packets.
+/// Longest time without a single packet while something is under way: a living relay acknowledges within a round trip
+/// what [`Watch`] sends it every second, even while its disk stalls. QUIC's own idle time-out is far longer, so that idle devices need few packets.
 const DEAF_AFTER: Duration = Duration::from_secs(5);
 
 /// A connection on which requests are sent.
@@ -126,12 +127,13 @@ pub(super) struct Exchange {
 pub(super) struct Watch {
     packets: u64,
     since: Since,
+    provocations: u32,
 }
 
 impl Watch {
     /// Begins to watch.
     pub(super) fn begin() -> Self {
-        Self { packets: 0, since: Since::now() }
+        Self { packets: 0, since: Since::now(), provocations: 0 }
     }
 
     /// Whether nothing has come for too long, although something is under way. To be asked about every second.
@@ -141,7 +143,18 @@ impl Watch {
             self.packets = packets;
             self.since = Since::now();
         }
+        if under_way {
+            self.provoke(&exchange.connection);
+        }
         self.since.passed() >= exchange.deaf_after
+    }
+
+    /// Has the relay acknowledge something: QUIC's keep-alive is longer than the patience here, and an answer may take
+    /// longer still. One more byte of flow control is a frame that must be acknowledged (RFC 9000 §13.2.1) and changes
+    /// nothing else.
+    fn provoke(&mut self, connection: &Connection) {
+        self.provocations = self.provocations.saturating_add(1);
+        connection.set_receive_window(RECEIVE_WINDOW.saturating_add(self.provocations).into());
     }
 }
 

@@ -5,6 +5,7 @@
 //! down. Whatever a relay does against the protocol ends the connection with a typed reason, never the program.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ struct Shared {
     proven: Mutex<HashMap<GroupId, Epoch>>,
     /// The inbox is read once at a time.
     inbox: tokio::sync::Mutex<()>,
+    /// Tasks that wait because the relay has asked them to.
+    pausing: AtomicUsize,
 }
 
 /// Why a task of a connection ended the connection.
@@ -94,6 +97,7 @@ pub(super) async fn serve(
         subscriptions: Mutex::default(),
         proven: Mutex::default(),
         inbox: tokio::sync::Mutex::default(),
+        pausing: AtomicUsize::new(0),
     });
     // Dropping the sets ends their tasks.
     let mut readers = JoinSet::new();
@@ -102,7 +106,8 @@ pub(super) async fn serve(
     let mut watch = Watch::begin();
     loop {
         // One of the readers reads the push stream for as long as the connection stands.
-        let under_way = !requests.is_empty() || readers.len() > 1;
+        let idle = 1 + shared.pausing.load(Ordering::Relaxed);
+        let under_way = !requests.is_empty() || readers.len() > idle;
         if watch.is_deaf(&shared.exchange, under_way) {
             return ConnectError::Unreachable.into();
         }
@@ -252,8 +257,15 @@ impl Shared {
     async fn follow(self: Arc<Self>, number: Subscription, follow: Follow) -> Result<(), Stop> {
         loop {
             let Some(wait) = self.follow_once(number, &follow).await? else { return Ok(()) };
-            pause(wait).await;
+            self.pause(wait).await;
         }
+    }
+
+    /// Waits as the relay has asked.
+    async fn pause(&self, wait: Duration) {
+        self.pausing.fetch_add(1, Ordering::Relaxed);
+        pause(wait).await;
+        self.pausing.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// `Some`: the relay asks to try again later.
@@ -335,7 +347,7 @@ impl Shared {
                     _ => return Err(RelayFault::WrongAnswer.into()),
                 }
             };
-            pause(Duration::from_millis(wait)).await;
+            self.pause(Duration::from_millis(wait)).await;
         }
     }
 

@@ -23,7 +23,7 @@ use crate::driver::core::{Arrival, Carry, ConnectionNumber, Job};
 use crate::driver::exchange::Exchange;
 use crate::driver::serve::{End, serve};
 use crate::driver::subscriptions::{Follow, FollowNumber};
-use crate::driver::surroundings::Surroundings;
+use crate::driver::surroundings::{Surroundings, within};
 use crate::identity::Identity;
 use crate::store::Store;
 
@@ -284,6 +284,18 @@ async fn a_relay_that_vanishes_with_something_under_way_is_given_up_before_the_c
     served.carry.send(Carry::Request(Ticket(1), read(1))).expect("served");
     let end = served.end.await.expect("end");
     assert_eq!(end.reason, ConnectError::Unreachable);
+}
+
+#[tokio::test]
+async fn a_relay_that_takes_long_but_still_hears_is_not_taken_for_one_that_has_vanished() {
+    let mut served = Served::new().await;
+    served.carry.send(Carry::Request(Ticket(1), read(1))).expect("served");
+    let (mut answer, _) = served.asked().await;
+    // Four times as long as a relay may be deaf.
+    let ended = within(Duration::from_millis(3_600), &mut served.end).await;
+    assert!(ended.is_none(), "{ended:?}");
+    reply(&mut answer, &read_end()).await;
+    assert_eq!(served.next().await, "answered ReadEnd");
 }
 
 #[tokio::test]
