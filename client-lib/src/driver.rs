@@ -153,8 +153,15 @@ fn open(profile: &Profile, unlock: &Unlock, now: Timestamp) -> Result<(Identity,
 /// Lets time pass for the conversation: once at the start, then whenever it wished to be woken.
 async fn tick(jobs: mpsc::Sender<Job>, mut woken: watch::Receiver<Option<Timestamp>>, surroundings: Surroundings) {
     let mut due = Some(Timestamp(0));
+    let mut seen = Timestamp(0);
     while !jobs.is_closed() {
-        let left = due.map(|at| at.since(surroundings.clock.now()));
+        let now = surroundings.clock.now();
+        if now < seen {
+            // The clock was put back: what waits for a time of day would wait as much longer.
+            due = Some(now);
+        }
+        seen = now;
+        let left = due.map(|at| at.since(now));
         if left == Some(0) {
             due = None;
             if jobs.send(Job::Tick).await.is_err() {
