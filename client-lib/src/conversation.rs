@@ -5,11 +5,16 @@
 
 mod answers;
 mod command;
+mod cursors;
+mod due;
 mod epoch;
 mod event;
 mod inbox;
 mod io;
+mod joining;
+mod key_packages;
 mod log;
+mod missed;
 mod outbox;
 mod session;
 mod state;
@@ -221,6 +226,12 @@ impl Conversation {
     ) -> Result<Option<Signature>, StoreError> {
         let Some(seed) = self.store.read().access(group, epoch)? else { return Ok(None) };
         AccessSeed::new(seed).prove(exporter, group, epoch).map(Some)
+    }
+
+    /// Lets the store fail after so many writes more.
+    #[cfg(test)]
+    pub(crate) fn fail_after_writes(&self, writes: Option<usize>) {
+        self.store.faults.writes_left.set(writes);
     }
 
     /// This device's address.

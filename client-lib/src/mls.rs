@@ -15,6 +15,7 @@ pub(crate) mod group;
 pub(crate) mod join;
 pub(crate) mod key_package;
 mod leaf;
+mod leaving;
 pub(crate) mod padding;
 pub(crate) mod party;
 pub(crate) mod policy;

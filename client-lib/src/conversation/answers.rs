@@ -1,6 +1,6 @@
 //! What the relay answers.
 
-use kring_protocol::ids::{Seq, Timestamp};
+use kring_protocol::ids::{OperationId, Seq, Timestamp};
 use kring_protocol::message::Reply;
 use kring_protocol::refusal::{Refusal, RefusedRecipient, Retry};
 
@@ -15,9 +15,13 @@ use crate::store::StoreError;
 /// Clocks further apart than this are worth a word: items carry the sender's time, and certificates end.
 const CLOCK_TOLERANCE: u64 = 60 * Timestamp::SECOND;
 
+/// How often KeyPackages are claimed anew for one addition: a claim lapses after days, and this device can be away
+/// for as long again.
+const CLAIMS: u64 = 3;
+
 impl Step<'_> {
     pub(super) fn connected(&mut self, connected: &Connected) -> Result<(), StoreError> {
-        self.session.disconnect();
+        self.disconnected()?;
         self.session.connected = true;
         self.session.stale = false;
         let apart = self.now.since(connected.relay_now).max(connected.relay_now.since(self.now));
@@ -29,6 +33,7 @@ impl Step<'_> {
         let known = self.tx.rows().meta("incarnation")?;
         if known.as_deref() != Some(connected.incarnation.as_bytes().as_slice()) {
             if known.is_some() {
+                self.restart_inbox()?;
                 self.tell(Event::RelayReplaced);
             }
             self.tx.write_meta("incarnation", connected.incarnation.as_bytes())?;
@@ -41,7 +46,6 @@ impl Step<'_> {
                     let epoch = group.epoch();
                     self.put(id, group);
                     self.follow(id, epoch, &state);
-                    self.move_cursor(id, &state);
                     self.session.dirty.insert(state.case);
                 }
                 Phase::Opening => {
@@ -62,15 +66,11 @@ impl Step<'_> {
     pub(super) fn answered(&mut self, ticket: Ticket, answer: Result<Vec<Reply>, Refusal>) -> Result<(), StoreError> {
         let Some(asked) = self.session.asked.remove(&ticket) else { return Ok(()) };
         match asked {
-            Asked::Submission(id) => self.submission_answered(id, answer),
+            Asked::Submission(id, operation) => self.submission_answered(id, operation, answer),
             Asked::Claim(id) => self.claimed(id, answer),
-            Asked::Publish => {
-                self.session.publishing = false;
-                if answer.is_err() {
-                    self.session.publish_at = Some(self.now.plus(60 * Timestamp::SECOND));
-                }
-                Ok(())
-            }
+            Asked::Publish => self.published(answer),
+            Asked::Cursors(moves) => self.cursors_answered(moves, answer),
+            Asked::Cursor(group, at) => self.cursor_registered(group, at, answer),
             Asked::Nothing => Ok(()),
         }
     }
@@ -82,10 +82,19 @@ impl Step<'_> {
         }
     }
 
-    fn submission_answered(&mut self, id: i64, answer: Result<Vec<Reply>, Refusal>) -> Result<(), StoreError> {
-        self.session.busy.remove(&id);
+    fn submission_answered(
+        &mut self,
+        id: i64,
+        operation: OperationId,
+        answer: Result<Vec<Reply>, Refusal>,
+    ) -> Result<(), StoreError> {
         let Some((case, mut intent)) = self.tx.rows().intent::<Intent>(id)? else { return Ok(()) };
         let Stage::Submitted(submission) = &mut intent.stage else { return Ok(()) };
+        if submission.operation != operation {
+            // Late: what it is about was left behind, and built anew.
+            return Ok(());
+        }
+        self.session.busy.remove(&id);
         self.session.dirty.insert(case);
         match answer.map(|replies| replies.into_iter().next()) {
             Ok(Some(Reply::Receipt(receipt))) => {
@@ -93,9 +102,12 @@ impl Step<'_> {
                     return self.opened(case, id, group);
                 }
                 submission.accepted = Some(receipt.seq);
+                let group = submission.group;
                 self.tx.write_intent(id, &intent)?;
                 self.relayed(case, &intent.want, receipt.seq);
-                Ok(())
+                let Some(state) = self.group_record(group)? else { return Ok(()) };
+                // What has been read, or is known to be gone, does not come again.
+                self.finish_missed(group, state.gap_to.max(state.at.unwrap_or_default()))
             }
             Ok(_) => self.pause(id, Timestamp::SECOND),
             Err(refusal) => {
@@ -189,10 +201,21 @@ impl Step<'_> {
             return self.drop_intent(case, id, &intent, Dropped::NothingToDo);
         };
         let professional = professional.clone();
+        let expired = |refused: &RefusedRecipient| refused.reason == RefusedRecipient::NO_CLAIM;
+        let again = recipients.iter().any(expired) && intent.claims < CLAIMS;
         let before = claimed.len();
         claimed.retain(|device| !recipients.iter().any(|refused| refused.device == device.device));
         let progress = claimed.len() < before;
         let empty = claimed.is_empty();
+        if again {
+            // What was claimed has lapsed while it waited: once more.
+            if let Want::Add { claimed, .. } = &mut intent.want {
+                *claimed = None;
+            }
+            intent.claims += 1;
+            intent.stage = Stage::Queued;
+            return self.tx.write_intent(id, &intent);
+        }
         for refused in recipients {
             self.not_added(case, &professional, Some(refused.device), reason(refused));
         }
@@ -235,7 +258,12 @@ impl Step<'_> {
             }
             Err(refusal) => match refusal.retry() {
                 Retry::After(milliseconds) => self.pause(id, milliseconds),
-                Retry::Reconnect | Retry::AfterReading => Ok(()),
+                Retry::Reconnect => {
+                    // Asked again on the next connection.
+                    self.session.busy.insert(id);
+                    Ok(())
+                }
+                Retry::AfterReading => self.pause(id, Timestamp::SECOND),
                 Retry::Never => self.drop_intent(case, id, &intent, Dropped::Relay(refusal)),
             },
         }

@@ -134,6 +134,9 @@ impl Step<'_> {
             fresh_at: self.now,
             refused: None,
             follows,
+            rejoined: None,
+            unreachable: false,
+            heard_at: self.now,
         };
         self.save(id, &record)?;
         self.put(id, mls);

@@ -1,7 +1,7 @@
 //! What follows from a merged Commit: a new access key, submissions of the old epoch rebuilt, people told.
 
 use kring_protocol::address::DeviceAddress;
-use kring_protocol::ids::{GroupId, Timestamp};
+use kring_protocol::ids::GroupId;
 use kring_protocol::message::{CursorMove, MoveCursors, Record, Request};
 
 use super::event::{Dropped, Event};
@@ -17,8 +17,6 @@ use crate::store::StoreError;
 
 /// Between members who could all commit the same, each waits its rank times this long.
 const RANK_DELAY: u64 = 300;
-/// A cursor is told to the relay this long after it has moved.
-const CURSOR_DELAY: u64 = 5 * Timestamp::SECOND;
 
 impl Step<'_> {
     pub(super) fn new_epoch(
@@ -133,33 +131,6 @@ impl Step<'_> {
         let at = self.now.plus(RANK_DELAY.saturating_mul(rank as u64));
         self.session.sweep_at.entry(case).or_insert(at);
         self.session.dirty.insert(case);
-        Ok(())
-    }
-
-    pub(super) fn move_cursor(&mut self, id: GroupId, state: &GroupRecord) {
-        if state.at.is_some_and(|at| at > state.told) {
-            self.session.moved.insert(id);
-            self.session.cursors_at.get_or_insert(self.now.plus(CURSOR_DELAY));
-        }
-    }
-
-    /// Tells the relay how far this device has read.
-    pub(super) fn tell_cursors(&mut self) -> Result<(), StoreError> {
-        let mut moves = Vec::new();
-        for id in std::mem::take(&mut self.session.moved) {
-            let Some(mut state) = self.group_record(id)? else { continue };
-            if state.phase != Phase::Live {
-                continue;
-            }
-            if let Some(at) = state.at.filter(|at| *at > state.told) {
-                moves.push(CursorMove { group: id, cursor: state.cursor, seq: Some(at) });
-                state.told = at;
-                self.save(id, &state)?;
-            }
-        }
-        for moves in moves.chunks(kring_protocol::limits::MAX_CURSOR_MOVES) {
-            self.ask(Asked::Nothing, Request::MoveCursors(MoveCursors { moves: moves.to_vec() }));
-        }
         Ok(())
     }
 }

@@ -176,6 +176,9 @@ pub enum Dropped {
     /// What it was about is gone, or it is so already.
     #[error("there is nothing left to do")]
     NothingToDo,
+    /// The coordinator's other devices go already: one of them stays until somebody else coordinates.
+    #[error("the coordinator hands the case to somebody else before the last device leaves")]
+    LastOfCoordinator,
     /// The relay will not take it.
     #[error("the relay does not take it: {0}")]
     Relay(Refusal),
@@ -193,6 +196,9 @@ pub enum CommitRefused {
     /// A device that it adds or updates has no valid certificate, or one with another key.
     #[error("somebody added a device that cannot show who it is")]
     Leaf,
+    /// It closes the case, which nobody can do in this version.
+    #[error("somebody tried to close the case and have it erased")]
+    Closes,
     /// The access key beside it is not that of the epoch that it opens.
     #[error("somebody gave the relay a false key for this case")]
     AccessKey,
@@ -213,6 +219,13 @@ pub enum Suspicion {
     /// An item with an identifier that its sender has used for something else.
     #[error("a member sent two different items under one identifier")]
     ItemReused,
+    /// The coordinator's certificate is revoked, and they have no other device in the case. Nothing is sent until a
+    /// deputy has added one: that takes the revoked one out.
+    #[error("the coordinator's only device is revoked; nothing is sent until a deputy adds another one of theirs")]
+    CoordinatorRevoked,
+    /// Somebody invites this device into a case or group that it has already, without the right to.
+    #[error("somebody tried to bring this device into another group under the name of this case")]
+    Invitation,
     /// A record came out of order.
     #[error("the relay delivered messages out of order")]
     Order,

@@ -1,25 +1,25 @@
-//! The inbox: Welcomes, processed within a step and acknowledged only after it; and KeyPackages kept filled, so that
-//! there is something to be added with.
+//! The inbox: Welcomes, processed within a step and acknowledged only after it.
 //!
 //! A Welcome for a case that this device is still in waits: its log may not have been read to the removal, or to the
-//! refused Commit, that makes it right. CDDL in `docs/items.md`.
+//! refused Commit, that makes it right. **A note that cannot be used is acknowledged and dropped**; none holds up those
+//! behind it. CDDL in `docs/items.md`.
 
+use kring_pki::verify::VerifiedDevice;
 use kring_protocol::ids::{CursorId, Epoch, GroupId, InboxSeq, MessageHash, Timestamp};
-use kring_protocol::limits::MAX_KEY_PACKAGES;
-use kring_protocol::message::{AcknowledgeInbox, Note, PublishKeyPackages, Request};
+use kring_protocol::message::{AcknowledgeInbox, Note, Request};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::event::Event;
+use super::event::Suspicion;
 use super::io::Action;
+use super::joining::Outcome;
 use super::session::Asked;
-use super::state::{CaseRecord, GroupRecord, Phase};
+use super::state::{Device, Phase};
 use super::step::Step;
 use crate::case::CaseId;
 use crate::mls::context::Predecessor;
 use crate::mls::group::MlsFailure;
-use crate::mls::join::{Invitation, invitation};
-use crate::mls::key_package;
+use crate::mls::join::{Replaces, invitation};
 use crate::mls::seal::open;
 use crate::store::{Numbered, StoreError, decode};
 
@@ -29,6 +29,10 @@ const VERSION: u64 = 1;
 const WELCOME: u64 = 1;
 /// Most notes that wait for one case: more are somebody's fault, and the oldest are kept.
 const MAX_HELD: usize = 16;
+/// Most of them by one device, the newest: whoever adds twice means the second.
+const MAX_HELD_BY_ONE: usize = 2;
+/// How long a note waits: as long as relays keep the Commits that could make it right.
+const MAX_HELD_AGE: u64 = 180 * Timestamp::DAY;
 /// Name of the last note's number in the store.
 const READ: &str = "inbox read";
 
@@ -59,20 +63,53 @@ impl Envelope {
         Self(VERSION, WELCOME, group, relay.to_owned(), cursor, epoch, case, follows, ByteBuf::from(welcome))
     }
 
-    fn group(&self) -> GroupId {
+    pub(super) fn group(&self) -> GroupId {
         self.2
     }
 
-    fn case(&self) -> CaseId {
+    pub(super) fn relay(&self) -> &str {
+        &self.3
+    }
+
+    pub(super) fn cursor(&self) -> CursorId {
+        self.4
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.5
+    }
+
+    pub(super) fn case(&self) -> CaseId {
         self.6
+    }
+
+    pub(super) fn follows(&self) -> Option<&Follows> {
+        self.7.as_ref()
+    }
+
+    pub(super) fn sealed_welcome(&self) -> &[u8] {
+        &self.8
     }
 }
 
+/// A Welcome that waits.
+#[derive(Serialize, Deserialize)]
+struct Held {
+    since: Timestamp,
+    by: Device,
+    envelope: Envelope,
+}
+
 /// What to do with a Welcome.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Join,
     Hold,
+    /// Nothing that this device has read speaks for it: it waits, and the user is told.
+    Doubt,
     Drop,
+    /// It claims what it has no right to.
+    Refuse,
 }
 
 impl Step<'_> {
@@ -86,6 +123,11 @@ impl Step<'_> {
         self.tx.rows().meta(READ)?.map_or(Ok(InboxSeq(0)), |bytes| decode(&bytes))
     }
 
+    /// Another life of the relay's database numbers its notes from the first again.
+    pub(super) fn restart_inbox(&mut self) -> Result<(), StoreError> {
+        self.tx.write_meta(READ, &crate::store::encode(&InboxSeq(0))?)
+    }
+
     /// Says again what has been stored, in case that an acknowledgement was lost.
     pub(super) fn acknowledge_inbox(&mut self) -> Result<(), StoreError> {
         let through = self.inbox_read()?;
@@ -96,209 +138,133 @@ impl Step<'_> {
     }
 
     pub(super) fn note(&mut self, note: &Note) -> Result<(), StoreError> {
-        if note.seq <= self.inbox_read()? {
+        if note.seq <= self.inbox_read()? || note.seq > InboxSeq::MAX {
             return Ok(());
         }
         self.tx.write_meta(READ, &crate::store::encode(&note.seq)?)?;
         // Anybody can send a note; what cannot be opened or read is nothing to anyone.
         let envelope = open(self.party, &note.sealed).and_then(|bytes| decode::<Envelope>(&bytes).ok());
         if let Some(envelope) = envelope.filter(|envelope| envelope.0 == VERSION && envelope.1 == WELCOME) {
-            self.welcome(note.seq, envelope)?;
+            self.welcome(envelope)?;
         }
         self.ask(Asked::Nothing, Request::AcknowledgeInbox(AcknowledgeInbox { through: note.seq }));
         Ok(())
     }
 
-    fn welcome(&mut self, seq: InboxSeq, envelope: Envelope) -> Result<(), StoreError> {
+    fn welcome(&mut self, envelope: Envelope) -> Result<(), StoreError> {
         match self.weigh(&envelope)? {
             Verdict::Drop => Ok(()),
-            Verdict::Hold => {
-                let held = self.tx.rows().notes::<Envelope>(envelope.case())?;
-                if held.len() < MAX_HELD {
-                    self.tx.hold_note(seq, envelope.case(), &envelope)?;
+            Verdict::Refuse => {
+                if let Some(by) = self.inviter(&envelope)? {
+                    self.suspect(envelope.case(), Some(&by), Suspicion::Invitation);
                 }
                 Ok(())
             }
-            Verdict::Join => self.join(&envelope),
+            Verdict::Hold => self.hold(envelope, false),
+            Verdict::Doubt => self.hold(envelope, true),
+            Verdict::Join => match self.try_join(&envelope)? {
+                Outcome::Joined => Ok(()),
+                Outcome::NotYet(at) => {
+                    self.look_again(envelope.case(), at);
+                    self.hold(envelope, false)
+                }
+                // Into a new case nobody needs a right that this device could know of.
+                Outcome::Refused if self.case(envelope.case())?.is_none() => Ok(()),
+                Outcome::Refused => {
+                    if let Some(by) = self.inviter(&envelope)? {
+                        self.suspect(envelope.case(), Some(&by), Suspicion::Invitation);
+                    }
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// Keeps a Welcome for later, if it is one.
+    fn hold(&mut self, envelope: Envelope, doubtful: bool) -> Result<(), StoreError> {
+        let case = envelope.case();
+        let Some(by) = self.inviter(&envelope)? else { return Ok(()) };
+        if doubtful {
+            self.suspect(case, Some(&by), Suspicion::Invitation);
+        }
+        let by = Device::from(by.address());
+        let mut held = self.held(case)?;
+        let same: Vec<i64> = held.iter().filter(|note| note.value.by == by).map(|note| note.id).collect();
+        for id in same.iter().take((same.len() + 1).saturating_sub(MAX_HELD_BY_ONE)) {
+            self.tx.delete_note(*id)?;
+            held.retain(|note| note.id != *id);
+        }
+        if held.len() < MAX_HELD {
+            self.tx.hold_note(case, &Held { since: self.now, by, envelope })?;
+        }
+        Ok(())
+    }
+
+    /// The Welcomes that wait for a case, without those that have waited for too long.
+    fn held(&mut self, case: CaseId) -> Result<Vec<Numbered<Held>>, StoreError> {
+        let mut held = self.tx.rows().notes::<Held>(case)?;
+        for old in held.extract_if(.., |note| self.now.since(note.value.since) > MAX_HELD_AGE) {
+            self.tx.delete_note(old.id)?;
+        }
+        Ok(held)
+    }
+
+    /// Who made a Welcome; `None`: it is none for this device. Leaves everything as it was.
+    fn inviter(&mut self, envelope: &Envelope) -> Result<Option<VerifiedDevice>, StoreError> {
+        self.tx.mark()?;
+        let invitation = invitation(self.party, self.tx, envelope.sealed_welcome(), Replaces::Group);
+        self.tx.probe()?;
+        self.tx.undo()?;
+        match invitation {
+            Ok(invitation) => Ok(envelope.fits(&invitation).then_some(invitation.by)),
+            Err(MlsFailure::Refused) => Ok(None),
+            Err(MlsFailure::Store(error)) => Err(error),
         }
     }
 
     /// Looks at the waiting Welcomes of a case again.
     pub(super) fn replay_notes(&mut self, case: CaseId) -> Result<(), StoreError> {
-        for Numbered { id, value } in self.tx.rows().notes::<Envelope>(case)? {
-            match self.weigh(&value)? {
-                Verdict::Hold => {}
-                Verdict::Drop => self.tx.delete_note(id)?,
-                Verdict::Join => {
-                    self.tx.delete_note(id)?;
-                    self.join(&value)?;
-                }
+        for Numbered { id, value: Held { envelope, .. } } in self.held(case)? {
+            match self.weigh(&envelope)? {
+                Verdict::Hold | Verdict::Doubt => {}
+                Verdict::Drop | Verdict::Refuse => self.tx.delete_note(id)?,
+                Verdict::Join => match self.try_join(&envelope)? {
+                    Outcome::NotYet(at) => self.look_again(case, at),
+                    Outcome::Joined | Outcome::Refused => self.tx.delete_note(id)?,
+                },
             }
         }
         Ok(())
+    }
+
+    fn look_again(&mut self, case: CaseId, at: Timestamp) {
+        let first = self.session.notes_at.entry(case).or_insert(at);
+        *first = at.min(*first);
     }
 
     /// Decides by what the envelope claims whether the Welcome can be used now.
     fn weigh(&self, envelope: &Envelope) -> Result<Verdict, StoreError> {
-        let Some(case) = self.case(envelope.case())? else { return Ok(Verdict::Join) };
-        let present = self.group_record(case.group)?.ok_or(StoreError::Corrupt)?;
-        if let Some(follows) = &envelope.7
-            && let Some(before) = self.group_record(follows.0)?
-        {
-            return Ok(match (&before.refused, before.phase) {
-                (Some(refused), Phase::Broken | Phase::Replaced) if refused.hash == follows.2 => Verdict::Join,
-                (_, Phase::Live | Phase::Opening) => Verdict::Hold,
-                (_, Phase::Left | Phase::OutOfStep) => Verdict::Join,
-                (_, Phase::Broken | Phase::Replaced) => Verdict::Drop,
+        let record = self.case(envelope.case())?;
+        if let Some(state) = self.group_record(envelope.group())? {
+            let current = state.case == envelope.case() && record.is_some_and(|case| case.group == envelope.group());
+            return Ok(match state.phase {
+                _ if current && state.takes_back() => Verdict::Join,
+                // The removal that makes it right may not have been read yet.
+                Phase::Live if current => Verdict::Doubt,
+                _ => Verdict::Refuse,
             });
         }
-        Ok(match present.phase {
-            Phase::Left | Phase::OutOfStep => Verdict::Join,
-            Phase::Live if envelope.group() == case.group => Verdict::Hold,
-            Phase::Live | Phase::Opening | Phase::Broken | Phase::Replaced => Verdict::Drop,
+        if record.is_none() {
+            return Ok(Verdict::Join);
+        }
+        let Some(follows) = envelope.follows() else { return Ok(Verdict::Refuse) };
+        let before = self.group_record(follows.0)?.filter(|before| before.case == envelope.case());
+        let Some(before) = before else { return Ok(Verdict::Refuse) };
+        Ok(match (&before.refused, before.phase) {
+            (Some(refused), Phase::Broken | Phase::Replaced) if refused.hash == follows.2 => Verdict::Join,
+            (_, Phase::Live | Phase::Opening) => Verdict::Hold,
+            (_, Phase::Left | Phase::OutOfStep) => Verdict::Join,
+            (_, Phase::Broken | Phase::Replaced) => Verdict::Drop,
         })
-    }
-
-    fn join(&mut self, envelope: &Envelope) -> Result<(), StoreError> {
-        let invitation = match invitation(self.party, self.tx, &envelope.8) {
-            Ok(invitation) => invitation,
-            Err(MlsFailure::Store(error)) => return Err(error),
-            Err(MlsFailure::Refused) => return Ok(()),
-        };
-        let true_to_its_word = invitation.group == envelope.group()
-            && invitation.epoch == envelope.5
-            && invitation.context.case == envelope.case()
-            && invitation.context.predecessor.as_ref().map(Follows::from) == envelope.7;
-        if !true_to_its_word {
-            return Ok(());
-        }
-        let case = envelope.case();
-        let before = self.case(case)?;
-        let follows = match &before {
-            None => None,
-            Some(record) => match self.may_replace(record, &invitation)? {
-                None => return Ok(()),
-                Some(rank) => invitation.context.predecessor.as_ref().map(|before| (before.group, rank)),
-            },
-        };
-        let by = invitation.by.address().clone();
-        let (group, title) = (invitation.group, invitation.context.title.clone());
-        if let Some(record) = &before {
-            self.leave_behind(case, record.group, group)?;
-        }
-        self.groups.remove(&group);
-        let mls = invitation.accept(self.party, self.tx)?;
-        self.tx.write_access(group, mls.epoch(), mls.access(self.party)?.bytes())?;
-        self.tx.delete_views(group, None)?;
-        let state = GroupRecord {
-            case,
-            relay: envelope.3.clone(),
-            phase: Phase::Live,
-            cursor: envelope.4,
-            at: None,
-            gap_to: kring_protocol::ids::Seq(0),
-            told: kring_protocol::ids::Seq(0),
-            hash: ByteBuf::from([0; 32]),
-            fresh_at: self.now,
-            refused: None,
-            follows,
-        };
-        self.save(group, &state)?;
-        self.tx.write_case(case, &CaseRecord { title, group })?;
-        let epoch = mls.epoch();
-        self.put(group, mls);
-        self.follow(group, epoch, &state);
-        self.session.dirty.insert(case);
-        self.tell(if before.is_some_and(|record| record.group != group) {
-            Event::Continued { case, by }
-        } else {
-            Event::Joined { case }
-        });
-        Ok(())
-    }
-
-    /// Whether an invitation may take the place of the group that this device has for the case; if so, the rank of
-    /// the one who started it.
-    fn may_replace(&mut self, record: &CaseRecord, invitation: &Invitation) -> Result<Option<u64>, StoreError> {
-        let present = self.group_record(record.group)?.ok_or(StoreError::Corrupt)?;
-        let Some(predecessor) = &invitation.context.predecessor else {
-            // Added again to the same group.
-            let again = record.group == invitation.group && matches!(present.phase, Phase::Left | Phase::OutOfStep);
-            return Ok(again.then_some(0));
-        };
-        if record.group == invitation.group {
-            return Ok(matches!(present.phase, Phase::Left | Phase::OutOfStep).then_some(0));
-        }
-        let Some(before) = self.group_record(predecessor.group)? else { return Ok(None) };
-        let mls = self.take(predecessor.group)?;
-        let rank = self.successor_rank(&mls, &before, predecessor, invitation);
-        self.put(predecessor.group, mls);
-        let Some(rank) = rank? else { return Ok(None) };
-        // Of two successors the one of lower rank wins.
-        let better = match present.follows {
-            Some((from, other)) if from == predecessor.group && record.group != predecessor.group => rank < other,
-            _ => record.group == predecessor.group,
-        };
-        Ok(better.then_some(rank))
-    }
-
-    /// Publishes KeyPackages up to the number that the device keeps at the relay, if there are few.
-    pub(super) fn fill_key_packages(&mut self, left: u64, last_resort: bool) -> Result<(), StoreError> {
-        let target = self.settings.key_packages.min(MAX_KEY_PACKAGES);
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
-        let missing = if left <= target / 2 { target.saturating_sub(left) } else { 0 };
-        if self.session.publishing || !self.session.connected || (missing == 0 && last_resort) {
-            return Ok(());
-        }
-        let mut single_use = Vec::with_capacity(missing);
-        for _ in 0..missing {
-            single_use.push(key_package::make(self.party, self.tx, false, self.now)?);
-        }
-        let last_resort =
-            if last_resort { None } else { Some(key_package::make(self.party, self.tx, true, self.now)?) };
-        self.session.publishing = true;
-        self.session.publish_at = None;
-        let request = PublishKeyPackages { single_use, last_resort, replace: false };
-        self.ask(Asked::Publish, Request::PublishKeyPackages(request));
-        Ok(())
-    }
-
-    /// Timers that have come due.
-    pub(super) fn due(&mut self) -> Result<(), StoreError> {
-        let now = self.now;
-        if self.session.connected {
-            let ready: Vec<i64> =
-                self.session.retry_at.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
-            for id in ready {
-                self.session.retry_at.remove(&id);
-                if let Some((case, _)) = self.tx.rows().intent::<super::state::Intent>(id)? {
-                    self.session.dirty.insert(case);
-                }
-            }
-            for (case, at) in self.session.sweep_at.clone() {
-                if at <= now {
-                    self.session.dirty.insert(case);
-                }
-            }
-            if self.session.cursors_at.is_some_and(|at| at <= now) {
-                self.session.cursors_at = None;
-                self.tell_cursors()?;
-            }
-            if self.session.keys_at.is_some_and(|at| at <= now) {
-                self.session.keys_at = Some(now.plus(Timestamp::DAY));
-                self.refresh_keys()?;
-            }
-            if self.session.publish_at.is_some_and(|at| at <= now) {
-                self.session.publish_at = None;
-                self.fill_key_packages(0, true)?;
-            }
-        }
-        for (case, at) in self.session.successor_at.clone() {
-            if at <= now {
-                self.session.successor_at.remove(&case);
-                self.start_successor(case)?;
-            }
-        }
-        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use kring_protocol::mls::{ContentType, Header, private_message};
 use kring_protocol::refusal::Refusal;
 use serde_bytes::ByteBuf;
 
-use super::event::{Event, Suspicion};
+use super::event::{Dropped, Event, Suspicion};
 use super::state::{GroupRecord, Intent, Phase, Stage, StoredItem, Submission, Want};
 use super::step::Step;
 use crate::case::{Body, CaseId};
@@ -37,7 +37,10 @@ impl Step<'_> {
         if state.phase != Phase::Live || state.at.is_some_and(|at| record.seq <= at) {
             return Ok(());
         }
-        if state.at.is_some_and(|at| record.seq.0 > at.0.max(state.gap_to.0) + 1) {
+        if record.seq > Seq::MAX {
+            return self.distrust(id, &state);
+        }
+        if state.at.is_some_and(|at| record.seq.0 > at.0.max(state.gap_to.0).saturating_add(1)) {
             self.suspect(state.case, None, Suspicion::Order);
         }
         let Some(header) = private_message(&record.message).ok().filter(|header| header.group == id) else {
@@ -66,9 +69,15 @@ impl Step<'_> {
         if header.epoch < epoch {
             // The Commit that added this device: it opens the first epoch that this device knows.
             if header.content == ContentType::Commit && header.epoch.next() == epoch {
-                if record.next_access_key != Some(group.access(self.party)?.public()?) {
-                    let hash = MessageHash(sha256(&record.message));
-                    return self.refuse_commit(id, state.clone(), group, hash, None, CommitRefused::AccessKey);
+                let refused = if record.closes == Some(true) {
+                    Some(CommitRefused::Closes)
+                } else {
+                    let same = record.next_access_key == Some(group.access(self.party)?.public()?);
+                    (!same).then_some(CommitRefused::AccessKey)
+                };
+                if let Some(reason) = refused {
+                    let what = (MessageHash(sha256(&record.message)), record.at);
+                    return self.refuse_commit(id, state.clone(), group, what, None, reason);
                 }
                 return self.pass(id, state.clone(), record, Some(first_hash(group.authenticator())));
             }
@@ -78,10 +87,13 @@ impl Step<'_> {
         if let Some((own, submission)) = self.own(state.case, record, hash)? {
             return self.own_record(id, state.clone(), group, record, own, submission);
         }
-        match group.receive(self.party, self.tx, &record.message) {
+        let own_leave_stands = header.content == ContentType::Proposal
+            && self.intents(state.case)?.iter().any(|intent| matches!(intent.value.stage, Stage::Proposed));
+        match group.receive(self.party, self.tx, &record.message, own_leave_stands) {
             Err(MlsFailure::Store(error)) => return Err(error),
             Err(MlsFailure::Refused) if header.content == ContentType::Commit => {
-                return self.refuse_commit(id, state.clone(), group, hash, None, CommitRefused::Unreadable);
+                let what = (hash, record.at);
+                return self.refuse_commit(id, state.clone(), group, what, None, CommitRefused::Unreadable);
             }
             Err(MlsFailure::Refused) => self.suspect(state.case, None, Suspicion::Unreadable),
             Ok(Received::Application { sender, bytes }) => self.said(id, state, &sender, &bytes, record, epoch)?,
@@ -90,19 +102,37 @@ impl Step<'_> {
                 self.tell(Event::Leaving { case: state.case, device: device.address().clone() });
                 self.plan_sweep(state.case, group)?;
             }
+            Ok(Received::Bound) => {}
             Ok(Received::BadProposal { device }) => {
                 self.suspect(state.case, Some(&device), Suspicion::Unreadable);
+            }
+            Ok(Received::Commit { committer, .. }) if record.closes == Some(true) => {
+                // No role closes a case in this version; the relay would let its log be erased.
+                let what = (hash, record.at);
+                return self.refuse_commit(id, state.clone(), group, what, Some(committer), CommitRefused::Closes);
             }
             Ok(Received::Commit { staged, committer }) => {
                 match judge_staged(self.party, group, staged, committer, record.next_access_key) {
                     Err(reason) => {
-                        return self.refuse_commit(id, state.clone(), group, hash, Some(committer), reason);
+                        let what = (hash, record.at);
+                        return self.refuse_commit(id, state.clone(), group, what, Some(committer), reason);
                     }
                     Ok(judged) => {
                         let by = group.seats(self.party).map_err(|_| StoreError::Corrupt)?;
                         let by = by.into_iter().find(|seat| seat.index == committer);
                         let by = by.ok_or(StoreError::Internal)?.device;
-                        let outcome = group.merge(self.party, self.tx, judged)?;
+                        self.tx.mark()?;
+                        let outcome = match group.merge(self.party, self.tx, judged) {
+                            Ok(outcome) => outcome,
+                            Err(MlsFailure::Store(error)) => return Err(error),
+                            Err(MlsFailure::Refused) => {
+                                self.tx.undo()?;
+                                *group = Group::load(&self.tx.rows(), id)?.ok_or(StoreError::Corrupt)?;
+                                let (what, reason) = ((hash, record.at), CommitRefused::Unreadable);
+                                return self.refuse_commit(id, state.clone(), group, what, Some(committer), reason);
+                            }
+                        };
+                        self.tx.keep()?;
                         return self.new_epoch(id, state.clone(), group, record, by.address(), outcome);
                     }
                 }
@@ -153,15 +183,25 @@ impl Step<'_> {
                 self.said(id, &state, &own, plaintext, record, group.epoch())?;
             }
             Want::Leave => {
-                intent.value.stage = Stage::Proposed;
-                self.tx.write_intent(intent.id, &intent.value)?;
+                if group.own_leave_counts(self.party, self.tx)? {
+                    intent.value.stage = Stage::Proposed;
+                    self.tx.write_intent(intent.id, &intent.value)?;
+                } else {
+                    self.drop_intent(state.case, intent.id, &intent.value, Dropped::LastOfCoordinator)?;
+                }
             }
             Want::Open { .. } => {}
             Want::Add { .. } | Want::Remove { .. } | Want::SetRole { .. } | Want::UpdateKeys | Want::Sweep => {
-                match group.merge_own(self.party, self.tx, record.next_access_key)? {
+                let merged = match record.closes {
+                    // Not what this device has sent.
+                    Some(true) => Err(CommitRefused::Closes),
+                    Some(false) | None => group.merge_own(self.party, self.tx, record.next_access_key)?,
+                };
+                match merged {
                     Err(reason) => {
                         let own = group.own_index();
-                        return self.refuse_commit(id, state, group, submission.hash, Some(own), reason);
+                        let what = (submission.hash, record.at);
+                        return self.refuse_commit(id, state, group, what, Some(own), reason);
                     }
                     Ok(outcome) => {
                         self.tx.delete_intent(intent.id)?;
@@ -175,7 +215,7 @@ impl Step<'_> {
     }
 
     /// Somebody said something.
-    fn said(
+    pub(super) fn said(
         &mut self,
         group: GroupId,
         state: &GroupRecord,
@@ -285,6 +325,9 @@ impl Step<'_> {
         };
         state.hash = ByteBuf::from(hash);
         state.at = Some(record.seq);
+        if self.session.live.contains_key(&id) {
+            state.heard_at = self.now;
+        }
         self.tx.write_view(id, record.seq, &hash)?;
         if record.seq.0.is_multiple_of(VIEWS) {
             self.tx.delete_views(id, Some(Seq(record.seq.0 - VIEWS)))?;
@@ -299,12 +342,26 @@ impl Step<'_> {
         if state.phase != Phase::Live || state.at.is_some_and(|at| gap.to <= at) {
             return Ok(());
         }
+        if !is_possible(&state, gap) {
+            return self.distrust(id, &state);
+        }
         if gap.commits > 0 {
             return self.out_of_step(id, state);
         }
+        let known = gap.to <= state.gap_to;
         state.gap_to = state.gap_to.max(gap.to);
         self.save(id, &state)?;
-        self.tell(Event::Gap { case: state.case, records: gap.records });
+        if !known {
+            self.tell(Event::Gap { case: state.case, records: gap.records });
+        }
+        self.finish_missed(id, gap.to)
+    }
+
+    /// The relay says what cannot be: nothing more is taken from it for this group on this connection.
+    fn distrust(&mut self, id: GroupId, state: &GroupRecord) -> Result<(), StoreError> {
+        self.session.live.remove(&id);
+        self.actions.push(super::io::Action::Unfollow { group: id });
+        self.suspect(state.case, None, Suspicion::Order);
         Ok(())
     }
 
@@ -326,15 +383,26 @@ impl Step<'_> {
         if state.phase != Phase::Live || !present {
             return Ok(());
         }
-        if state.at.is_some_and(|at| at < after) {
-            if state.gap_to < after {
-                // The backlog ended without records that it should have had.
-                self.suspect(state.case, None, Suspicion::Order);
-            } else {
-                state.at = Some(after);
-                self.save(id, &state)?;
-            }
+        // What has expired at the end of the backlog has been told; beyond it nothing is believed to be there.
+        if let Some(at) = state.at
+            && at < state.gap_to
+            && state.gap_to <= after
+        {
+            state.at = Some(state.gap_to);
         }
+        if state.at.is_some_and(|at| at < after) {
+            // The backlog ended without records that it should have had.
+            self.save(id, &state)?;
+            return self.distrust(id, &state);
+        }
+        if state.at.is_some_and(|at| at > after) {
+            // It has less than this device has had from it already.
+            return self.unreachable(id, state);
+        }
+        state.unreachable = false;
+        state.rejoined = None;
+        state.heard_at = self.now;
+        self.save(id, &state)?;
         self.session.live.insert(id, epoch);
         self.session.dirty.insert(state.case);
         self.move_cursor(id, &state);
@@ -348,8 +416,37 @@ impl Step<'_> {
         let present = group.epoch() == epoch;
         self.put(id, group);
         if present && state.phase == Phase::Live && *reason == Refusal::Forbidden {
-            self.tell(Event::Unreachable { case: state.case });
+            return self.unreachable(id, state);
         }
         Ok(())
     }
+
+    /// The relay does not have the group as this device knows it. After a readmission that may be the fault of whoever
+    /// made it, and another Welcome the right one.
+    fn unreachable(&mut self, id: GroupId, mut state: GroupRecord) -> Result<(), StoreError> {
+        state.unreachable = true;
+        self.save(id, &state)?;
+        self.tell(Event::Unreachable { case: state.case });
+        if state.rejoined.is_some() { self.replay_notes(state.case) } else { Ok(()) }
+    }
+
+    /// The connection is gone.
+    pub(super) fn disconnected(&mut self) -> Result<(), StoreError> {
+        for id in self.session.live.keys().copied().collect::<Vec<_>>() {
+            if let Some(mut state) = self.group_record(id)? {
+                state.heard_at = self.now;
+                self.save(id, &state)?;
+            }
+        }
+        self.session.disconnect();
+        Ok(())
+    }
+}
+
+/// Whether a gap can be where this device has read to, and holds no more than fits into it.
+fn is_possible(state: &GroupRecord, gap: &Gap) -> bool {
+    let next = |seq: Seq| seq.0.saturating_add(1);
+    let joins = state.at.is_none_or(|at| (next(at)..=next(at.max(state.gap_to))).contains(&gap.from.0));
+    let room = gap.to.0.checked_sub(gap.from.0).map(|room| room.saturating_add(1));
+    joins && gap.to <= Seq::MAX && room.is_some_and(|room| gap.records <= room && gap.commits <= room)
 }

@@ -5,12 +5,12 @@
 //! or its epoch has ended without it. One submission of a case is under way at a time, so that what one says arrives
 //! in order.
 
-use kring_protocol::ids::{CursorId, GroupId, MessageHash, OperationId, Seq};
+use kring_protocol::ids::{CursorId, GroupId, MessageHash, OperationId, Seq, Timestamp};
 use kring_protocol::message::{ClaimKeyPackages, CreateGroup, Request, SealedWelcome, Submit, SubmitCommit};
 use kring_protocol::payload::Payload;
 use serde_bytes::ByteBuf;
 
-use super::event::{Dropped, Event, NotAdded};
+use super::event::{Dropped, Event, NotAdded, Suspicion};
 use super::inbox::{Envelope, Follows};
 use super::session::Asked;
 use super::state::{GroupRecord, Intent, Phase, Stage, Submission, Want};
@@ -20,8 +20,12 @@ use crate::item::{self, Seen, sha256};
 use crate::mls::context::CaseContext;
 use crate::mls::group::{Group, MlsFailure, Plan, Prepared};
 use crate::mls::key_package::{self, Checked};
+use crate::mls::policy::is_bound;
 use crate::mls::seal::seal;
 use crate::store::{Numbered, StoreError, encode};
+
+/// Milliseconds for which messages wait behind a change that the relay has put off.
+const PATIENCE: u64 = Timestamp::SECOND;
 
 /// What became of trying to build a submission.
 enum Built {
@@ -50,9 +54,14 @@ impl Step<'_> {
         let Some(group) = self.case(case)?.map(|record| record.group) else { return Ok(()) };
         let state = self.group_record(group)?.ok_or(StoreError::Corrupt)?;
         let intents = self.intents(case)?;
-        // What is under way comes first, and alone.
+        // What is under way comes first, and alone; a change that the relay has put off for long lets messages pass.
+        let mut passing = false;
         for intent in &intents {
             if let Stage::Submitted(submission) = &intent.value.stage {
+                if intent.value.want.is_commit() && self.is_put_off(intent.id) {
+                    passing = true;
+                    continue;
+                }
                 let waits = submission.accepted.is_some()
                     || self.session.busy.contains(&intent.id)
                     || self.session.retry_at.contains_key(&intent.id);
@@ -73,11 +82,17 @@ impl Step<'_> {
             return Ok(());
         }
         let mut mls = self.take(group)?;
-        let outcome = self.next(case, group, &state, &mut mls, intents);
+        let outcome = self.next(case, group, &state, &mut mls, intents, passing);
         self.put(group, mls);
         outcome
     }
 
+    /// Whether the relay has put an intent off for so long that what is behind it does not wait.
+    fn is_put_off(&self, id: i64) -> bool {
+        self.session.retry_at.get(&id).is_some_and(|at| at.since(self.now) > PATIENCE)
+    }
+
+    /// `passing`: a Commit waits in the group, so nothing but messages can go on.
     fn next(
         &mut self,
         case: CaseId,
@@ -85,32 +100,53 @@ impl Step<'_> {
         state: &GroupRecord,
         mls: &mut Group,
         intents: Vec<Numbered<Intent>>,
+        passing: bool,
     ) -> Result<(), StoreError> {
         let leaving = mls.leaving();
         if leaving.contains(&mls.own_index()) {
-            // This device has said that it goes; another one carries it out.
+            // This device has said that it goes; another one carries it out, unless nobody could hear it.
+            let again = |intent: &Numbered<Intent>| {
+                intent.value.stage.is_queued() && matches!(intent.value.want, Want::Leave)
+            };
+            let Some(again) = intents.into_iter().find(again) else { return Ok(()) };
+            return self.attempt(case, group, state, mls, again.id, Want::Leave);
+        }
+        let mut intents: Vec<_> = intents.into_iter().filter(|intent| intent.value.stage.is_queued()).collect();
+        let put_off = |step: &Self| intents.first().is_some_and(|first| step.is_put_off(first.id));
+        if passing || put_off(self) {
+            // Changes stay in their order, and messages in theirs.
+            intents.retain(|intent| matches!(intent.value.want, Want::Item { .. }));
+        }
+        let stuck = passing || self.session.stuck.get(&group) == Some(&mls.epoch());
+        if stuck && !leaving.is_empty() {
+            // MLS says nothing while a proposal waits; another member's Commit, or the next epoch, goes on.
             return Ok(());
         }
-        let first = intents.into_iter().find(|intent| intent.value.stage.is_queued());
         if !leaving.is_empty() {
             let due = self.session.sweep_at.get(&case).is_none_or(|at| *at <= self.now);
-            let wanted = first.as_ref().is_some_and(|first| !first.value.want.is_commit());
+            let wanted = intents.first().is_some_and(|first| !first.value.want.is_commit());
             if due || wanted {
                 self.session.sweep_at.remove(&case);
                 let id = self.queue(case, Want::Sweep)?;
                 return self.attempt(case, group, state, mls, id, Want::Sweep);
             }
         }
+        // Nothing is encrypted to a leaf that is known to be revoked; somebody with the right removes it.
         let revoked = mls.revoked(self.party, self.now);
-        if !revoked.is_empty() && !self.may_remove(mls) {
-            // Nothing is encrypted to a leaf that is known to be revoked; somebody with the right removes it.
-            return Ok(());
-        }
         if !revoked.is_empty() {
-            let id = self.queue(case, Want::Sweep)?;
-            return self.attempt(case, group, state, mls, id, Want::Sweep);
+            if !mls.may_go(self.party, revoked, false)?.is_empty() {
+                if stuck || !self.may_remove(mls) {
+                    return Ok(());
+                }
+                let id = self.queue(case, Want::Sweep)?;
+                return self.attempt(case, group, state, mls, id, Want::Sweep);
+            }
+            if self.session.stuck.insert(group, mls.epoch()) != Some(mls.epoch()) {
+                self.suspect(case, None, Suspicion::CoordinatorRevoked);
+            }
+            intents.retain(|intent| self.brings_coordinator(mls, &intent.value.want));
         }
-        let Some(first) = first else { return Ok(()) };
+        let Some(first) = intents.into_iter().next() else { return Ok(()) };
         if self.session.busy.contains(&first.id) || self.session.retry_at.contains_key(&first.id) {
             return Ok(());
         }
@@ -135,9 +171,14 @@ impl Step<'_> {
                 self.session.dirty.insert(case);
                 Ok(())
             }
+            Built::Dropped(_) if matches!(intent.want, Want::Sweep) => {
+                // Tried again it would be the same: not before the next epoch.
+                self.session.stuck.insert(group, mls.epoch());
+                self.tx.delete_intent(id)
+            }
             Built::Dropped(why) => {
                 self.session.dirty.insert(case);
-                if matches!(intent.want, Want::Sweep | Want::UpdateKeys) {
+                if matches!(intent.want, Want::UpdateKeys) {
                     return self.tx.delete_intent(id);
                 }
                 self.drop_intent(case, id, &intent, why)
@@ -156,7 +197,7 @@ impl Step<'_> {
 
     fn send(&mut self, id: i64, submission: &Submission) {
         self.session.busy.insert(id);
-        self.ask(Asked::Submission(id), submission.request.clone());
+        self.ask(Asked::Submission(id, submission.operation), submission.request.clone());
     }
 
     fn open(&mut self, id: GroupId, state: &GroupRecord) -> Result<Submission, StoreError> {
@@ -200,6 +241,10 @@ impl Step<'_> {
                 Ok(Built::Submission(Box::new(message_submission(group, mls, message, Some(content)))))
             }
             Want::Leave => {
+                let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+                if mls.context().is_none_or(|context| is_bound(&context, self.party.verified(), &seats)) {
+                    return Ok(Built::Dropped(Dropped::LastOfCoordinator));
+                }
                 let message = mls.propose_leave(self.party, self.tx)?;
                 Ok(Built::Submission(Box::new(message_submission(group, mls, message, None))))
             }
@@ -228,6 +273,14 @@ impl Step<'_> {
                 }
                 self.build_commit(group, mls, Plan { remove, ..Plan::default() })
             }
+            Want::SetRole { professional, role: Role::Coordinator, along: Some(_) } => {
+                let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+                let there = seats.iter().any(|seat| seat.device.address().professional == professional);
+                let back = mls.context().and_then(|context| context.given_back()).filter(|_| there);
+                // It may have gone back already, or there is nobody yet to whom it could.
+                let Some(context) = back else { return Ok(Built::Done) };
+                self.build_commit(group, mls, Plan { context: Some(context), ..Plan::default() })
+            }
             Want::SetRole { professional, role, .. } => {
                 let mut context = mls.context().ok_or(StoreError::Corrupt)?;
                 let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
@@ -242,7 +295,7 @@ impl Step<'_> {
             Want::Sweep => {
                 let mut remove = Vec::new();
                 if self.may_remove(mls) {
-                    remove = mls.revoked(self.party, self.now);
+                    remove = mls.may_go(self.party, mls.revoked(self.party, self.now), false)?;
                 }
                 if remove.is_empty() && !mls.has_pending_proposals() {
                     return Ok(Built::Done);
@@ -255,6 +308,12 @@ impl Step<'_> {
     fn may_remove(&self, mls: &Group) -> bool {
         let role = mls.context().and_then(|context| context.role(&self.party.address().professional));
         matches!(role, Some(Role::Coordinator | Role::Deputy))
+    }
+
+    /// Whether this adds a device of the coordinator's, with which a revoked one can go.
+    fn brings_coordinator(&self, mls: &Group, want: &Want) -> bool {
+        let Want::Add { professional, .. } = want else { return false };
+        self.may_remove(mls) && mls.context().is_some_and(|context| context.coordinator() == Some(professional))
     }
 
     #[expect(clippy::too_many_arguments, reason = "an intent's fields")]
@@ -299,7 +358,9 @@ impl Step<'_> {
             context.set_role(professional, role);
         }
         let add = joiners.iter().map(|joiner| joiner.checked.key_package.clone()).collect();
-        let plan = Plan { add, remove: Vec::new(), context: change.then_some(context) };
+        let coming = context.coordinator() == Some(professional);
+        let remove = mls.may_go(self.party, mls.revoked(self.party, self.now), coming)?;
+        let plan = Plan { add, remove, context: change.then_some(context) };
         let prepared = match mls.commit(self.party, self.tx, plan) {
             Ok(prepared) => prepared,
             Err(MlsFailure::Store(error)) => return Err(error),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use kring_protocol::ids::{Epoch, GroupId, Timestamp};
+use kring_protocol::ids::{Epoch, GroupId, OperationId, Seq, Timestamp};
 
 use super::io::Ticket;
 use crate::case::CaseId;
@@ -24,8 +24,12 @@ pub(super) struct Session {
     pub(super) retry_at: BTreeMap<i64, Timestamp>,
     /// When to commit others' wish to leave.
     pub(super) sweep_at: BTreeMap<CaseId, Timestamp>,
+    /// Epochs of groups in which those who must go cannot.
+    pub(super) stuck: HashMap<GroupId, Epoch>,
     /// When to start a successor.
     pub(super) successor_at: BTreeMap<CaseId, Timestamp>,
+    /// When to look at the Welcomes that wait for a case.
+    pub(super) notes_at: BTreeMap<CaseId, Timestamp>,
     /// When to tell the relay where the cursors are.
     pub(super) cursors_at: Option<Timestamp>,
     /// Groups whose cursors have moved.
@@ -36,19 +40,27 @@ pub(super) struct Session {
     pub(super) keys_at: Option<Timestamp>,
     /// When to publish KeyPackages again after a refusal.
     pub(super) publish_at: Option<Timestamp>,
-    /// KeyPackages are on their way.
+    /// Single-use KeyPackages at the relay, and whether a last-resort one is.
+    pub(super) key_packages: (u64, bool),
+    /// The latest time that this device has seen.
+    seen: Timestamp,
+    /// KeyPackages are on their way, or this connection takes none.
     pub(super) publishing: bool,
 }
 
 /// What an answer is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// A submission of an intent.
-    Submission(i64),
+    /// A submission of an intent: which one, since an intent may be submitted anew before the answer comes.
+    Submission(i64, OperationId),
     /// KeyPackages for an intent.
     Claim(i64),
     /// KeyPackages to publish.
     Publish,
+    /// To move these groups' cursors to these records.
+    Cursors(Vec<(GroupId, Seq)>),
+    /// To register a group's cursor at a record.
+    Cursor(GroupId, Seq),
     /// Something that needs no answer.
     Nothing,
 }
@@ -72,6 +84,21 @@ impl Session {
         self.publish_at = None;
     }
 
+    /// Looks at the clock. If it was put back, everything that waits is due as much earlier.
+    pub(super) fn look_at_clock(&mut self, now: Timestamp) {
+        let back = self.seen.since(now);
+        self.seen = now;
+        if back == 0 {
+            return;
+        }
+        let timers = self.retry_at.values_mut();
+        let timers = timers.chain(self.sweep_at.values_mut()).chain(self.successor_at.values_mut());
+        let timers = timers.chain(self.notes_at.values_mut()).chain(&mut self.cursors_at);
+        for timer in timers.chain(&mut self.keys_at).chain(&mut self.publish_at) {
+            *timer = Timestamp(timer.0.saturating_sub(back));
+        }
+    }
+
     /// The next moment at which something is due.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         let online = self.connected.then(|| {
@@ -83,6 +110,7 @@ impl Session {
                 .chain(self.keys_at)
                 .chain(self.publish_at)
         });
-        online.into_iter().flatten().chain(self.successor_at.values().copied()).min()
+        let always = self.successor_at.values().chain(self.notes_at.values()).copied();
+        online.into_iter().flatten().chain(always).min()
     }
 }

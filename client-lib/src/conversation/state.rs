@@ -6,6 +6,7 @@ use kring_protocol::message::{ClaimedDevice, Request};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use super::joining::LastKnown;
 use crate::case::{Body, CaseId, DraftBody, Item, ItemDraft, ItemId, Position, Role, Sensitivity};
 
 /// One case.
@@ -38,6 +39,27 @@ pub(crate) struct GroupRecord {
     pub(crate) refused: Option<RefusedCommit>,
     /// Of a successor: whom it goes on from, and its starter's rank there.
     pub(crate) follows: Option<(GroupId, u64)>,
+    /// Added again, and not yet borne out by the log: what this device knew before.
+    #[serde(default)]
+    pub(crate) rejoined: Option<LastKnown>,
+    /// The relay does not open this group to the key that this device holds, or has less of it than this device.
+    #[serde(default)]
+    pub(crate) unreachable: bool,
+    /// When this device was last up to date with the log.
+    #[serde(default)]
+    pub(crate) heard_at: Timestamp,
+}
+
+impl GroupRecord {
+    /// Whether somebody with the right can add this device again to the same group.
+    pub(crate) fn takes_back(&self) -> bool {
+        match self.phase {
+            Phase::Left | Phase::OutOfStep => true,
+            // What it was added to turned out to be nothing.
+            Phase::Live => self.unreachable && self.rejoined.is_some(),
+            Phase::Opening | Phase::Broken | Phase::Replaced => false,
+        }
+    }
 }
 
 /// Where a group stands for this device.
@@ -61,7 +83,10 @@ pub(crate) enum Phase {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct RefusedCommit {
     pub(crate) hash: MessageHash,
+    /// When this device refused it.
     pub(crate) at: Timestamp,
+    /// From when on others may have refused it: later than this device was last up to date.
+    pub(crate) since: Timestamp,
     pub(crate) offender: Option<Device>,
 }
 
@@ -90,6 +115,9 @@ pub(crate) struct Intent {
     pub(crate) since: Timestamp,
     pub(crate) want: Want,
     pub(crate) stage: Stage,
+    /// How often its KeyPackages were claimed anew.
+    #[serde(default)]
+    pub(crate) claims: u64,
 }
 
 /// What is wanted.

@@ -30,10 +30,11 @@ pub(super) struct Step<'s> {
 impl Step<'_> {
     /// Handles an input, then whatever has become possible.
     pub(super) fn run(mut self, input: Input) -> Result<Vec<Action>, StepError> {
+        self.session.look_at_clock(self.now);
         match input {
             Input::Command(command) => self.command(command)?,
             Input::Connected(connected) => self.connected(&connected)?,
-            Input::Disconnected => self.session.disconnect(),
+            Input::Disconnected => self.disconnected()?,
             Input::Answered { ticket, answer } => self.answered(ticket, answer)?,
             Input::Record { group, record } => self.record(group, &record)?,
             Input::Gap { group, gap } => self.gap(group, &gap)?,
@@ -41,7 +42,7 @@ impl Step<'_> {
             Input::Unfollowed { group, epoch, reason } => self.unfollowed(group, epoch, &reason)?,
             Input::Note(note) => self.note(&note)?,
             Input::InboxWaiting => self.read_inbox()?,
-            Input::KeyPackagesLow { left } => self.fill_key_packages(left, true)?,
+            Input::KeyPackagesLow { left } => self.fill_key_packages(left, self.session.key_packages.1)?,
             Input::Tick => {}
         }
         self.due()?;
@@ -93,7 +94,7 @@ impl Step<'_> {
 
     pub(super) fn queue(&mut self, case: CaseId, want: super::state::Want) -> Result<i64, StoreError> {
         self.session.dirty.insert(case);
-        self.tx.append_intent(case, &Intent { since: self.now, want, stage: Stage::Queued })
+        self.tx.append_intent(case, &Intent { since: self.now, want, stage: Stage::Queued, claims: 0 })
     }
 
     /// Lets go of an intent, and says why.

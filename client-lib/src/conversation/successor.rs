@@ -3,7 +3,10 @@
 //!
 //! It is started by the coordinator, else a deputy, else after a minute by the lowest leaf; it names its predecessor,
 //! that group's last good epoch authenticator and the refused Commit, and is accepted only by clients that refused
-//! that Commit too. Of two, the one started by the lower rank wins. What waits in the outbox moves over.
+//! that Commit too, **and not before its starter's turn has come on their own clock**. Its roles are the predecessor's
+//! without the offender's; whoever starts it coordinates it until the coordinator has its role back, and may until then
+//! bring in those who were in the case, and nobody else. Of two, the one started by the lower rank wins. What waits in
+//! the outbox moves over.
 
 use kring_protocol::ids::{GroupId, MessageHash, Timestamp};
 use openmls::prelude::LeafNodeIndex;
@@ -15,7 +18,7 @@ use super::outbox::without;
 use super::state::{CaseRecord, GroupRecord, Phase, RefusedCommit, StoredItem, Want};
 use super::step::Step;
 use crate::case::{CaseId, Position, Role};
-use crate::mls::context::Predecessor;
+use crate::mls::context::{CaseContext, Lent, Predecessor};
 use crate::mls::group::{Group, Seat};
 use crate::mls::join::Invitation;
 use crate::store::StoreError;
@@ -38,7 +41,7 @@ impl Step<'_> {
         id: GroupId,
         mut state: GroupRecord,
         group: &mut Group,
-        hash: MessageHash,
+        (hash, at): (MessageHash, Timestamp),
         offender: Option<LeafNodeIndex>,
         reason: CommitRefused,
     ) -> Result<(), StoreError> {
@@ -50,7 +53,9 @@ impl Step<'_> {
         let by = offender.map(|seat| seat.device.address().clone());
         group.discard(self.party, self.tx)?;
         state.phase = Phase::Broken;
-        state.refused = Some(RefusedCommit { hash, at: self.now, offender: by.as_ref().map(Into::into) });
+        // Who was up to date has it fresh. Others may have refused it before: at most since this device last was.
+        let since = if self.session.live.contains_key(&id) { self.now } else { at.max(state.heard_at).min(self.now) };
+        state.refused = Some(RefusedCommit { hash, at: self.now, since, offender: by.as_ref().map(Into::into) });
         self.save(id, &state)?;
         self.requeue(case, id)?;
         self.session.live.remove(&id);
@@ -73,14 +78,7 @@ impl Step<'_> {
         let Some(own) = seats.iter().find(|seat| seat.device.address() == self.party.address()) else {
             return Ok(None);
         };
-        let order = role_order(group, own);
-        let before = seats.iter().filter(|seat| role_order(group, seat) == order && seat.index < own.index).count();
-        let first = match order {
-            0 => COORDINATOR_DELAY,
-            1 => DEPUTY_DELAY,
-            _ => MEMBER_DELAY,
-        };
-        Ok(Some(first + RANK_DELAY * before as u64))
+        Ok(Some(delay(group, &seats, own)))
     }
 
     /// Everybody but the offender.
@@ -98,6 +96,7 @@ impl Step<'_> {
     pub(super) fn resume_successors(&mut self) -> Result<(), StoreError> {
         for case in self.tx.rows().cases()? {
             let Some(record) = self.case(case)? else { continue };
+            self.session.notes_at.insert(case, self.now);
             let state = self.group_record(record.group)?.ok_or(StoreError::Corrupt)?;
             let Some(refused) = state.refused.as_ref().filter(|_| state.phase == Phase::Broken) else { continue };
             let group = self.take(record.group)?;
@@ -126,14 +125,12 @@ impl Step<'_> {
         let (Some(own), Some(rank)) = (own, rank) else { return Ok(()) };
 
         let me = own.device.address().professional.clone();
-        let coordinator = context.coordinator().cloned().ok_or(StoreError::Corrupt)?;
-        let mut next = context.clone();
+        let mut kept = context.clone();
         if let Some(offender) = refused.offender.clone().map(kring_protocol::address::DeviceAddress::from) {
-            next = without(&next, &offender.professional);
+            kept = without(&kept, &offender.professional);
         }
-        // A group begins with its starter alone, and has a coordinator from the first; the role goes back at the end.
-        next.set_role(&me, Role::Coordinator);
-        next.predecessor = Some(Predecessor { group: record.group, authenticator, refused: refused.hash });
+        let named = Predecessor { group: record.group, authenticator, refused: refused.hash, lent: None };
+        let next = successor_context(&kept, &me, &named);
         let id = self.start_group(case, &next, Some((record.group, rank)))?;
         state.phase = Phase::Replaced;
         self.save(record.group, &state)?;
@@ -144,7 +141,6 @@ impl Step<'_> {
         for seat in seats.iter().filter(|seat| seat.index != own.index) {
             let address = seat.device.address();
             let role = next.role(&address.professional).unwrap_or(Role::Member);
-            let role = if role == Role::Coordinator { Role::Member } else { role };
             self.queue(
                 case,
                 Want::Add {
@@ -156,9 +152,9 @@ impl Step<'_> {
                 },
             )?;
         }
-        if coordinator != me && next.role(&coordinator).is_some() {
-            let back = Want::SetRole { professional: coordinator, role: Role::Coordinator, along: Some(id) };
-            self.queue(case, back)?;
+        if let Some(lent) = next.lent() {
+            let professional = lent.coordinator.clone();
+            self.queue(case, Want::SetRole { professional, role: Role::Coordinator, along: Some(id) })?;
         }
         for intent in waiting {
             // Behind the additions, so that everybody gets it.
@@ -169,30 +165,50 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The rank of a successor that this device may follow; `None`: it may not.
-    pub(super) fn successor_rank(
+    /// The rank of a successor that this device may follow, and when its starter's turn comes; `None`: it may not.
+    pub(super) fn successor(
         &self,
         group: &Group,
         before: &GroupRecord,
         named: &Predecessor,
         invitation: &Invitation,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Option<(u64, Timestamp)>, StoreError> {
         let Some(context) = group.context() else { return Ok(None) };
-        let starter = invitation.context.coordinator();
         let seats = self.remaining(group, before)?;
         let by = seats.iter().find(|seat| seat.device.address() == invitation.by.address());
-        // A device that is out of step or has left cannot have refused it; it follows whom it knew.
-        let lost = matches!(before.phase, Phase::OutOfStep | Phase::Left);
-        let refused_too = before.refused.as_ref().is_some_and(|refused| refused.hash == named.refused)
-            && named.authenticator.as_slice() == group.authenticator();
-        let (Some(by), true) = (by, refused_too || lost) else { return Ok(None) };
-        let same_roles = invitation.context.roles().iter().all(|(who, role)| {
-            context.role(who) == Some(*role)
-                || Some(who) == starter
-                || (context.coordinator() == Some(who) && *role != Role::Coordinator)
-        });
         let identity = invitation.context.case == context.case && invitation.context.title == context.title;
-        Ok((same_roles && identity).then(|| rank(group, by)))
+        let (Some(by), true) = (by, identity) else { return Ok(None) };
+        // A device that is out of step or has left cannot have refused the Commit; it follows whom it knew to manage.
+        if matches!(before.phase, Phase::OutOfStep | Phase::Left) {
+            return Ok((role_order(group, by) < 2).then(|| (rank(group, by), self.now)));
+        }
+        let Some(refused) = &before.refused else { return Ok(None) };
+        let refused_too = refused.hash == named.refused && named.authenticator.as_slice() == group.authenticator();
+        let offender = refused.offender.clone().map(kring_protocol::address::DeviceAddress::from);
+        let kept = match &offender {
+            Some(offender) => without(&context, &offender.professional),
+            None => context,
+        };
+        let starter = &by.device.address().professional;
+        let roles = invitation.context.roles();
+        let begun = successor_context(&kept, starter, named);
+        let as_begun = roles == begun.roles() && invitation.context.lent() == begun.lent();
+        let as_before = roles == kept.roles() && invitation.context.lent().is_none();
+        if !refused_too || !(as_begun || as_before) {
+            return Ok(None);
+        }
+        Ok(Some((rank(group, by), refused.since.plus(delay(group, &seats, by)))))
+    }
+
+    /// A coordinator who joins a successor that somebody else has started takes the role back.
+    pub(super) fn take_back_role(&mut self, case: CaseId, id: GroupId, group: &Group) -> Result<(), StoreError> {
+        let own = &self.party.address().professional;
+        let lent = group.context().and_then(|context| context.lent().cloned());
+        if lent.is_some_and(|lent| lent.coordinator == *own) {
+            let professional = own.clone();
+            self.queue(case, Want::SetRole { professional, role: Role::Coordinator, along: Some(id) })?;
+        }
+        Ok(())
     }
 
     /// Lets go of the group that carried a case so far, in favour of another one.
@@ -250,6 +266,35 @@ impl Step<'_> {
         }
         Ok(())
     }
+}
+
+/// The context of a successor as it begins. A group begins with its starter alone, and has a coordinator from the
+/// first: the starter, to whom the coordinator's role is lent.
+fn successor_context(
+    kept: &CaseContext,
+    starter: &kring_protocol::address::ProfessionalAddress,
+    named: &Predecessor,
+) -> CaseContext {
+    let mut next = kept.clone();
+    let coordinator = kept.coordinator().filter(|coordinator| *coordinator != starter);
+    let lent = coordinator.zip(kept.role(starter));
+    let lent =
+        lent.map(|(coordinator, role)| Lent { coordinator: coordinator.clone(), starter: starter.clone(), role });
+    next.set_role(starter, Role::Coordinator);
+    next.predecessor = Some(Predecessor { lent, ..named.clone() });
+    next
+}
+
+/// How long somebody waits before starting the successor.
+fn delay(group: &Group, seats: &[Seat], seat: &Seat) -> u64 {
+    let order = role_order(group, seat);
+    let before = seats.iter().filter(|other| role_order(group, other) == order && other.index < seat.index).count();
+    let first = match order {
+        0 => COORDINATOR_DELAY,
+        1 => DEPUTY_DELAY,
+        _ => MEMBER_DELAY,
+    };
+    first + RANK_DELAY * before as u64
 }
 
 /// 0 for the coordinator, 1 for a deputy, 2 for everybody else.

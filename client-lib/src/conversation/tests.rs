@@ -1,6 +1,8 @@
 //! The core without sockets: many devices, a small naive relay that keeps a log's order and epoch rule, and time
 //! passed in.
 
+mod answers;
+mod attacks;
 mod bad_commits;
 mod cases;
 mod crashes;
@@ -8,3 +10,5 @@ pub(crate) mod harness;
 mod joining;
 mod members;
 mod relay;
+mod sweeps;
+mod upkeep;

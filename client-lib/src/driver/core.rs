@@ -173,6 +173,9 @@ impl Core {
             }
             Err(error) => {
                 self.waiters.forget_last(waited_for);
+                if let StepError::Store(error) = &error {
+                    self.store_failed(*error);
+                }
                 Err(error.into())
             }
         };
@@ -376,5 +379,59 @@ impl Link {
     /// Fails only if the connection is gone already; then this is asked for again on the next one.
     fn carry(&self, carry: Carry) {
         let _ = self.carry.send(carry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::CaseId;
+    use crate::conversation::Settings;
+    use crate::conversation::harness::{Region, real_now};
+    use crate::store::Store;
+    use kring_protocol::ids::Incarnation;
+
+    fn connect(core: &mut Core, number: u64) -> mpsc::UnboundedReceiver<Carry> {
+        let (carry, carried) = mpsc::unbounded_channel();
+        let connected = Connected {
+            incarnation: Incarnation([1; 16]),
+            relay_now: real_now(),
+            key_packages: 3,
+            last_resort: true,
+            inbox: 0,
+        };
+        core.connected(NewConnection { number: ConnectionNumber(number), connected, exporter: [7; 32], carry });
+        carried
+    }
+
+    fn new_case(core: &mut Core) -> Result<(), CallError> {
+        let (reply, mut outcome) = oneshot::channel();
+        let command = Command::NewCase { case: CaseId([1; 16]), title: "Gezin".to_owned() };
+        core.call(command, Waiter::Nobody, reply);
+        outcome.try_recv().expect("answered")
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_stored_gives_the_connection_up_and_the_next_one_is_heard() {
+        let credentials = Region::new(real_now()).credentials("anne", 1);
+        let settings = Settings { relay: "relay.example:1".to_owned(), key_packages: 3 };
+        let store = Store::in_memory().expect("store");
+        let conversation = Conversation::open(store, credentials, settings, real_now()).expect("opens");
+        let (state, _) = watch::channel(State { link: crate::api::Link::Offline, failures: 0, caught_up: false });
+        let (events, wake) = (broadcast::channel(64).0, watch::channel(None).0);
+        let mut core = Core::new(conversation, Surroundings::default(), events, state, wake);
+
+        let mut first = connect(&mut core, 1);
+        core.conversation.fail_after_writes(Some(0));
+        assert!(matches!(new_case(&mut core), Err(CallError::Store(_))));
+        core.conversation.fail_after_writes(None);
+        assert!(core.link.is_none());
+        let carried = std::iter::from_fn(|| first.try_recv().ok()).last();
+        assert!(matches!(carried, Some(Carry::End(_))), "the connection is ended");
+
+        let mut second = connect(&mut core, 2);
+        new_case(&mut core).expect("stored");
+        let mut carried = std::iter::from_fn(|| second.try_recv().ok());
+        assert!(carried.any(|carried| matches!(carried, Carry::Request(_, Request::CreateGroup(_)))));
     }
 }

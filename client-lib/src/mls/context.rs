@@ -36,6 +36,19 @@ pub(crate) struct Predecessor {
     pub(crate) authenticator: serde_bytes::ByteBuf,
     /// Hash of the Commit that was refused.
     pub(crate) refused: MessageHash,
+    /// Whose role the starter has until it is given back.
+    pub(crate) lent: Option<Lent>,
+}
+
+/// The coordinator's role, lent to whoever started a successor group.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lent {
+    /// To whom it goes back.
+    pub(crate) coordinator: ProfessionalAddress,
+    /// Who has it.
+    pub(crate) starter: ProfessionalAddress,
+    /// The starter's own role.
+    pub(crate) role: Role,
 }
 
 impl CaseContext {
@@ -78,6 +91,21 @@ impl CaseContext {
 
     pub(crate) fn coordinator(&self) -> Option<&ProfessionalAddress> {
         self.roles.iter().find(|(_, role)| *role == Role::Coordinator).map(|(address, _)| address)
+    }
+
+    /// The coordinator's role, if it is lent.
+    pub(crate) fn lent(&self) -> Option<&Lent> {
+        self.predecessor.as_ref()?.lent.as_ref()
+    }
+
+    /// The context in which everybody has their own role again; `None`: the coordinator's is not lent.
+    pub(crate) fn given_back(&self) -> Option<Self> {
+        let Lent { coordinator, starter, role } = self.lent()?.clone();
+        let mut next = self.clone();
+        next.set_role(&coordinator, Role::Coordinator);
+        next.set_role(&starter, role);
+        next.predecessor.as_mut()?.lent = None;
+        Some(next)
     }
 
     /// Gives a professional a role; making somebody coordinator makes the coordinator before a deputy.

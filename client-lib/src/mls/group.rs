@@ -22,9 +22,10 @@ use super::{SUITE, policy};
 use crate::conversation::CommitRefused;
 use crate::store::{StoreError, Transaction};
 
-/// Messages of one sender that may be missing between two that arrive: as many as expire unread at most. Each costs
-/// a key derivation of about a microsecond.
-const FORWARD: u32 = 100_000;
+/// Messages of one sender that may be missing between two that arrive. Each costs a key derivation, and a secret that
+/// lies in the store until it expires, so a member must not choose the number. A device that has missed more reads
+/// nothing of that sender until the next Commit, and the user is told.
+const FORWARD: u32 = 2_000;
 /// Messages of one sender that may arrive out of order: none, a log has an order.
 const OUT_OF_ORDER: u32 = 0;
 
@@ -69,6 +70,8 @@ pub(crate) enum Received {
     BadProposal {
         device: VerifiedDevice,
     },
+    /// A wish to leave that came too late: the coordinator's other devices go already. It does not count.
+    Bound,
     Commit {
         staged: Box<StagedCommit>,
         committer: LeafNodeIndex,
@@ -165,17 +168,6 @@ impl Group {
         self.inner.has_pending_proposals()
     }
 
-    /// The devices that have asked to leave in this epoch.
-    pub(crate) fn leaving(&self) -> Vec<LeafNodeIndex> {
-        self.inner
-            .pending_proposals()
-            .filter_map(|queued| match queued.proposal() {
-                Proposal::Remove(remove) => Some(remove.removed()),
-                _ => None,
-            })
-            .collect()
-    }
-
     /// Everybody in the group, verified, by leaf index.
     pub(crate) fn seats(&self, party: &Party) -> Result<Vec<Seat>, BadLeaf> {
         self.inner
@@ -256,6 +248,8 @@ impl Group {
     ) -> Result<Prepared, MlsFailure> {
         let provider = party.provider(step);
         let own = self.inner.own_leaf_index();
+        let asked = plan.remove.clone();
+        let going = self.going(party, &plan).ok_or(MlsFailure::Refused)?;
         let mut builder = self
             .inner
             .commit_builder()
@@ -269,7 +263,10 @@ impl Group {
         }
         let wanted = |queued: &QueuedProposal| match queued.proposal() {
             // Nobody can commit their own removal (RFC 9420 §12.2).
-            Proposal::Remove(remove) => remove.removed() != own,
+            Proposal::Remove(remove) => {
+                let gone = remove.removed();
+                gone != own && (asked.contains(&gone) || going.contains(&gone))
+            }
             _ => true,
         };
         let built = builder
@@ -316,12 +313,14 @@ impl Group {
         Ok(self.inner.clear_pending_proposals(party.provider(step).storage())?)
     }
 
-    /// Decrypts and reads another member's message of the present epoch.
+    /// Decrypts and reads another member's message of the present epoch. `own_leave_stands`: this device's wish to leave
+    /// is in the log; until then it counts for nobody, this device included.
     pub(crate) fn receive(
         &mut self,
         party: &Party,
         step: &Transaction<'_>,
         message: &[u8],
+        own_leave_stands: bool,
     ) -> Result<Received, MlsFailure> {
         let message = MlsMessageIn::tls_deserialize_exact_bytes(message)
             .ok()
@@ -339,16 +338,16 @@ impl Group {
             }
             ProcessedMessageContent::ProposalMessage(proposal) => {
                 let context = self.context().ok_or(MlsFailure::Refused)?;
-                Ok(match proposal.proposal() {
-                    // Everybody may leave but the coordinator, who hands over first.
-                    Proposal::Remove(remove)
-                        if remove.removed() == index
-                            && !policy::is_bound(&context, &sender, &self.seats(party).unwrap_or_default()) =>
-                    {
-                        Received::Leave { proposal, device: sender }
-                    }
-                    _ => Received::BadProposal { device: sender },
-                })
+                let leaves = matches!(proposal.proposal(), Proposal::Remove(remove) if remove.removed() == index);
+                let seats = self.seats(party).unwrap_or_default();
+                // Everybody may leave but the coordinator, who hands over first.
+                if !leaves || policy::is_bound(&context, &sender, &seats) {
+                    return Ok(Received::BadProposal { device: sender });
+                }
+                if policy::is_bound(&context, &sender, &self.staying(seats, index, own_leave_stands)) {
+                    return Ok(Received::Bound);
+                }
+                Ok(Received::Leave { proposal, device: sender })
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => Ok(Received::Commit { staged, committer: index }),
             _ => Err(MlsFailure::Refused),
@@ -376,10 +375,11 @@ impl Group {
         party: &Party,
         step: &Transaction<'_>,
         judged: Judged,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<Outcome, MlsFailure> {
         let (staged, outcome) = judged.into_parts();
         if self.inner.merge_staged_commit(&party.provider(step), *staged).is_err() {
-            return Err(step.probe().err().unwrap_or(StoreError::Internal));
+            step.probe()?;
+            return Err(MlsFailure::Refused);
         }
         Ok(outcome)
     }

@@ -15,7 +15,16 @@ use super::group::{Group, MlsFailure, configuration};
 use super::padding::HANDSHAKE;
 use super::party::Party;
 use crate::case::Role;
-use crate::store::{StoreError, Transaction};
+use crate::store::Transaction;
+
+/// What a Welcome may take the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replaces {
+    /// Of nothing: there must be no such group.
+    Nothing,
+    /// Of what this device has of the same group.
+    Group,
+}
 
 /// A Welcome that has been verified; not yet joined.
 pub(crate) struct Invitation {
@@ -27,13 +36,25 @@ pub(crate) struct Invitation {
 }
 
 /// Reads and verifies a Welcome. It consumes the KeyPackage, within the step.
-pub(crate) fn invitation(party: &Party, step: &Transaction<'_>, welcome: &[u8]) -> Result<Invitation, MlsFailure> {
+pub(crate) fn invitation(
+    party: &Party,
+    step: &Transaction<'_>,
+    welcome: &[u8],
+    replaces: Replaces,
+) -> Result<Invitation, MlsFailure> {
     let message = MlsMessageIn::tls_deserialize_exact_bytes(welcome).map_err(|_| MlsFailure::Refused)?;
     let MlsMessageBodyIn::Welcome(welcome) = message.extract() else { return Err(MlsFailure::Refused) };
     let provider = party.provider(step);
     // Its author checked the KeyPackages' lifetimes; the tree's older leaves have outlived theirs.
-    let staged = StagedWelcome::build_from_welcome(&provider, &configuration(HANDSHAKE), welcome)
-        .and_then(|builder| builder.skip_lifetime_validation().replace_old_group().build());
+    let staged =
+        StagedWelcome::build_from_welcome(&provider, &configuration(HANDSHAKE), welcome).and_then(|builder| {
+            let builder = builder.skip_lifetime_validation();
+            match replaces {
+                Replaces::Nothing => builder,
+                Replaces::Group => builder.replace_old_group(),
+            }
+            .build()
+        });
     let Ok(staged) = staged else {
         step.probe()?;
         return Err(MlsFailure::Refused);
@@ -47,7 +68,8 @@ fn verify(party: &Party, staged: StagedWelcome) -> Option<Invitation> {
         return None;
     }
     let group = GroupId::from_slice(group_context.group_id().as_slice())?;
-    let epoch = Epoch(group_context.epoch().as_u64());
+    // No group gets this far; a larger number is a joke at the expense of whoever counts on from it.
+    let epoch = Some(Epoch(group_context.epoch().as_u64())).filter(|epoch| *epoch < Epoch::MAX)?;
     let context = CaseContext::of(group_context.extensions())?;
     if context.extensions().as_ref() != Some(group_context.extensions()) {
         return None;
@@ -74,10 +96,16 @@ fn verify(party: &Party, staged: StagedWelcome) -> Option<Invitation> {
 
 impl Invitation {
     /// Joins.
-    pub(crate) fn accept(self, party: &Party, step: &Transaction<'_>) -> Result<Group, StoreError> {
+    pub(crate) fn accept(self, party: &Party, step: &Transaction<'_>) -> Result<Group, MlsFailure> {
         match self.staged.into_group(&party.provider(step)) {
-            Ok(inner) => Ok(Group { inner }),
-            Err(_) => Err(step.probe().err().unwrap_or(StoreError::Internal)),
+            Ok(inner) => {
+                let tree = inner.public_group();
+                // The credentials are verified; a leaf is more than that.
+                let whole = |index| tree.leaf(index).is_some_and(|leaf| party.leaves.node(leaf).is_ok());
+                let whole = inner.members().all(|member| whole(member.index));
+                if whole { Ok(Group { inner }) } else { Err(MlsFailure::Refused) }
+            }
+            Err(_) => Err(step.probe().err().map_or(MlsFailure::Refused, MlsFailure::Store)),
         }
     }
 }

@@ -5,7 +5,11 @@ use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{DeviceId, Timestamp};
 use kring_protocol::payload::Payload;
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
-use openmls::prelude::{KeyPackage, Lifetime, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, ProtocolVersion};
+use openmls::prelude::{
+    KeyPackage, KeyPackageBundle, Lifetime, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, OpenMlsProvider as _,
+    ProtocolVersion,
+};
+use openmls_traits::storage::StorageProvider;
 
 use super::SUITE;
 use super::leaf::BadLeaf;
@@ -23,6 +27,9 @@ const COMMIT_DAYS: u64 = 180;
 const SLACK_DAYS: u64 = 1;
 /// Seconds by which a KeyPackage is valid before it was made, for those whose clock is late.
 const CLOCK_SLACK: u64 = 3_600;
+
+/// Seconds by which a member's clock may be late when a KeyPackage is used.
+const LATE_CLOCK: u64 = 1_800;
 
 const DAY_SECONDS: u64 = Timestamp::DAY / Timestamp::SECOND;
 
@@ -51,6 +58,33 @@ pub(crate) fn make(
     Ok(bytes.map_err(|_| StoreError::Internal)?.into())
 }
 
+/// Deletes the private keys of a KeyPackage that nobody has.
+pub(crate) fn forget(party: &Party, step: &Transaction<'_>, bytes: &[u8]) -> Result<(), StoreError> {
+    let Some(key_package) = read(party, bytes) else { return Ok(()) };
+    delete(party, step, &key_package)
+}
+
+/// Deletes the private keys of KeyPackages that have ended: nobody can be added with them any more.
+pub(crate) fn forget_ended(party: &Party, step: &Transaction<'_>, now: Timestamp) -> Result<(), StoreError> {
+    for bundle in step.rows().key_packages::<KeyPackageBundle>()? {
+        if bundle.key_package().life_time().not_after() < now.0 / Timestamp::SECOND {
+            delete(party, step, bundle.key_package())?;
+        }
+    }
+    Ok(())
+}
+
+fn delete(party: &Party, step: &Transaction<'_>, key_package: &KeyPackage) -> Result<(), StoreError> {
+    let name = key_package.hash_ref(&party.crypto).map_err(|_| StoreError::Internal)?;
+    Ok(StorageProvider::delete_key_package(party.provider(step).storage(), &name)?)
+}
+
+fn read(party: &Party, bytes: &[u8]) -> Option<KeyPackage> {
+    let message = MlsMessageIn::tls_deserialize_exact_bytes(bytes).ok()?;
+    let MlsMessageBodyIn::KeyPackage(unverified) = message.extract() else { return None };
+    unverified.validate(&party.crypto, ProtocolVersion::Mls10).ok()
+}
+
 /// A claimed KeyPackage that has been checked.
 pub(crate) struct Checked {
     pub(crate) key_package: KeyPackage,
@@ -65,9 +99,7 @@ pub(crate) fn check(
     device: DeviceId,
     now: Timestamp,
 ) -> Result<Checked, NotAdded> {
-    let message = MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| NotAdded::KeyPackage)?;
-    let MlsMessageBodyIn::KeyPackage(unverified) = message.extract() else { return Err(NotAdded::KeyPackage) };
-    let key_package = unverified.validate(&party.crypto, ProtocolVersion::Mls10).map_err(|_| NotAdded::KeyPackage)?;
+    let key_package = read(party, bytes).ok_or(NotAdded::KeyPackage)?;
     if key_package.ciphersuite() != SUITE {
         return Err(NotAdded::KeyPackage);
     }
@@ -75,6 +107,10 @@ pub(crate) fn check(
     let needed = now.0 / Timestamp::SECOND + COMMIT_DAYS * DAY_SECONDS;
     if key_package.life_time().not_after() < needed {
         return Err(NotAdded::NoKeyPackage);
+    }
+    // One that has just become valid is not yet valid for members whose clock is late: they would refuse the Commit.
+    if key_package.life_time().not_before().saturating_add(LATE_CLOCK) > now.0 / Timestamp::SECOND {
+        return Err(NotAdded::KeyPackage);
     }
     let leaf = key_package.leaf_node();
     let verified = party.leaves.node(leaf).map_err(|_| NotAdded::KeyPackage)?;

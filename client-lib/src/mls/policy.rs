@@ -6,8 +6,9 @@
 
 use kring_pki::verify::VerifiedDevice;
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
+use openmls::prelude::LeafNodeIndex;
 
-use super::context::CaseContext;
+use super::context::{CaseContext, Lent};
 use super::group::Seat;
 use crate::case::Role;
 
@@ -81,12 +82,21 @@ pub(crate) fn judge(
         return Err(Forbidden::Removing);
     }
     let next = change.context.as_ref().unwrap_or(context);
+    if let Some(lent) = context.lent() {
+        while_lent(context, lent, (committer, role), change)?;
+        return in_order(next, change, remaining);
+    }
     if next.case != context.case || next.title != context.title || next.predecessor != context.predecessor {
         return Err(Forbidden::Identity);
     }
     if role != Role::Coordinator {
         may_change_roles(context, next, change, manages)?;
     }
+    in_order(next, change, remaining)
+}
+
+/// Whether a case is in order after a Commit: everybody has a role, the coordinator is there.
+fn in_order(next: &CaseContext, _change: &Change, remaining: &[DeviceAddress]) -> Result<(), Forbidden> {
     let stays = |who: &ProfessionalAddress| remaining.iter().any(|device| device.professional == *who);
     if remaining.iter().any(|device| next.role(&device.professional).is_none()) {
         return Err(Forbidden::AddedWithoutRole);
@@ -97,12 +107,64 @@ pub(crate) fn judge(
     Ok(())
 }
 
+/// In a successor whose starter still has the coordinator's role: those who were in the case come back, the role goes
+/// back, and nothing else. The starter can remove what its own role lets it remove.
+fn while_lent(
+    context: &CaseContext,
+    lent: &Lent,
+    (committer, role): (&ProfessionalAddress, Role),
+    change: &Change,
+) -> Result<(), Forbidden> {
+    if change.added.iter().any(|device| context.role(&device.professional).is_none()) {
+        return Err(Forbidden::Adding);
+    }
+    let own = if *committer == lent.starter { lent.role } else { role };
+    let removes = matches!(own, Role::Coordinator | Role::Deputy);
+    if !removes && change.removed.iter().any(|removal| !removal.by_itself) {
+        return Err(Forbidden::Removing);
+    }
+    let gives_back = *committer == lent.starter || *committer == lent.coordinator;
+    match &change.context {
+        None => Ok(()),
+        Some(next) if gives_back && context.given_back().as_ref() == Some(next) => Ok(()),
+        Some(_) => Err(Forbidden::Roles),
+    }
+}
+
 /// Whether a device cannot go because its professional, the coordinator, would be gone with it.
 pub(crate) fn is_bound(context: &CaseContext, device: &VerifiedDevice, seats: &[Seat]) -> bool {
     let who = &device.address().professional;
     let others = seats.iter().map(|seat| seat.device.address());
     context.coordinator() == Some(who)
         && !others.into_iter().any(|other| other.professional == *who && other != device.address())
+}
+
+/// Of those who are to go, in their order, everybody but those with whom the coordinator's last device would be gone.
+/// `coming`: a device of the coordinator's joins at the same time.
+pub(crate) fn may_go(
+    coordinator: Option<&ProfessionalAddress>,
+    seats: &[Seat],
+    wanted: impl IntoIterator<Item = LeafNodeIndex>,
+    coming: bool,
+) -> Vec<LeafNodeIndex> {
+    let of_coordinator = |index| {
+        seats.iter().any(|seat| seat.index == index && Some(&seat.device.address().professional) == coordinator)
+    };
+    let mut left = seats.iter().filter(|seat| of_coordinator(seat.index)).count() + usize::from(coming);
+    let mut going = Vec::new();
+    for index in wanted {
+        if going.contains(&index) {
+            continue;
+        }
+        if of_coordinator(index) {
+            if left <= 1 {
+                continue;
+            }
+            left -= 1;
+        }
+        going.push(index);
+    }
+    going
 }
 
 /// Somebody who is not the coordinator: a deputy gives a role below its own to those whom it adds, nothing else.

@@ -9,6 +9,7 @@ use openmls::prelude::{
 use super::context::CaseContext;
 use super::gate::judge_staged;
 use super::group::{Group, Plan, Received};
+use super::join::{Replaces, invitation};
 use super::key_package;
 use super::party::Party;
 use super::{SUITE, seal};
@@ -78,7 +79,7 @@ fn two(region: &Region) -> (Member, Group, Member, Group) {
     tx.commit().unwrap();
 
     let tx = bert.store.begin().unwrap();
-    let invitation = super::join::invitation(&bert.party, &tx, prepared.welcome.as_ref().unwrap()).unwrap();
+    let invitation = invitation(&bert.party, &tx, prepared.welcome.as_ref().unwrap(), Replaces::Nothing).unwrap();
     assert_eq!(invitation.by.address(), &address("anne", 1));
     let his = invitation.accept(&bert.party, &tx).unwrap();
     assert_eq!(his.access(&bert.party).unwrap().public().unwrap(), pending, "a Welcome gives the same key");
@@ -88,7 +89,7 @@ fn two(region: &Region) -> (Member, Group, Member, Group) {
 
 fn received(group: &mut Group, member: &mut Member, message: &[u8]) -> Received {
     let tx = member.store.begin().unwrap();
-    let received = group.receive(&member.party, &tx, message).unwrap();
+    let received = group.receive(&member.party, &tx, message, false).unwrap();
     tx.commit().unwrap();
     received
 }
@@ -172,7 +173,7 @@ fn a_joiner_refuses_a_group_with_a_stranger_or_without_roles_in_it() {
         let welcome = hers.welcome_beside_the_gate(&anne.party, &tx, plan);
         drop(tx);
         let tx = cees.store.begin().unwrap();
-        assert!(super::join::invitation(&cees.party, &tx, &welcome).is_err());
+        assert!(invitation(&cees.party, &tx, &welcome, Replaces::Nothing).is_err());
     }
 }
 
@@ -208,6 +209,18 @@ fn an_old_key_package_is_not_used() {
     let bytes = key_package::make(&bert.party, &tx, false, old).unwrap();
     let checked = key_package::check(&anne.party, &bytes, &who("bert"), address("bert", 1).device, real_now());
     assert_eq!(checked.err(), Some(NotAdded::NoKeyPackage));
+}
+
+#[test]
+fn a_key_package_that_is_not_yet_valid_for_a_late_clock_is_not_used() {
+    let now = real_now();
+    let region = Region::new(now);
+    let (anne, mut bert) = (member(&region, "anne"), member(&region, "bert"));
+    let tx = bert.store.begin().unwrap();
+    let bytes = key_package::make(&bert.party, &tx, false, now).unwrap();
+    let check = |now| key_package::check(&anne.party, &bytes, &who("bert"), address("bert", 1).device, now).err();
+    assert_eq!(check(now), None);
+    assert_eq!(check(Timestamp(now.0 - 3_000 * Timestamp::SECOND)), Some(NotAdded::KeyPackage));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The rows of our own tables, as types. Reading is by [`Rows`], writing by [`Transaction`] only.
 
 use kring_protocol::address::DeviceAddress;
-use kring_protocol::ids::{Epoch, GroupId, InboxSeq, Seq};
+use kring_protocol::ids::{Epoch, GroupId, Seq};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -148,6 +148,15 @@ impl<'c> Rows<'c> {
         Ok(Some((CaseId::from_slice(&case).ok_or(StoreError::Corrupt)?, decode(&data)?)))
     }
 
+    /// This device's KeyPackages with their private keys, as the MLS library keeps them: those
+    /// that can be read.
+    pub(crate) fn key_packages<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT key_package FROM openmls_key_packages")?;
+        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0).map(Zeroizing::new))?;
+        let readable = rows.map(|row| Ok(decode(&row?).ok()));
+        readable.filter_map(Result::transpose).collect()
+    }
+
     /// Notes kept for later, oldest first.
     pub(crate) fn notes<T: DeserializeOwned>(&self, case: CaseId) -> Result<Vec<Numbered<T>>, StoreError> {
         let mut statement = self.0.prepare_cached("SELECT seq, data FROM notes WHERE case_id = ?1 ORDER BY seq")?;
@@ -252,9 +261,11 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(crate) fn hold_note<T: Serialize>(&self, seq: InboxSeq, case: CaseId, data: &T) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO notes (seq, case_id, data) VALUES (?1, ?2, ?3)";
-        self.write(sql, params![number(seq.0)?, case.0.as_slice(), encode(data)?])?;
+    /// Keeps a note for later. The store numbers those that wait: an inbox's own numbers can begin again.
+    pub(crate) fn hold_note<T: Serialize>(&self, case: CaseId, data: &T) -> Result<(), StoreError> {
+        let sql = "INSERT INTO notes (seq, case_id, data)
+            VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM notes), ?1, ?2)";
+        self.write(sql, params![case.0.as_slice(), encode(data)?])?;
         Ok(())
     }
 

@@ -50,6 +50,21 @@ impl<'s> Transaction<'s> {
         Ok(self.inner.commit()?)
     }
 
+    /// Marks a place to which the step can go back alone; [`Self::keep`] or [`Self::undo`] ends it.
+    pub(crate) fn mark(&self) -> Result<(), StoreError> {
+        Ok(self.inner.execute_batch("SAVEPOINT attempt")?)
+    }
+
+    /// Keeps what was written since the last mark.
+    pub(crate) fn keep(&self) -> Result<(), StoreError> {
+        Ok(self.inner.execute_batch("RELEASE attempt")?)
+    }
+
+    /// Undoes what was written since the last mark.
+    pub(crate) fn undo(&self) -> Result<(), StoreError> {
+        Ok(self.inner.execute_batch("ROLLBACK TO attempt; RELEASE attempt")?)
+    }
+
     /// Every write goes through here.
     pub(super) fn write(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
         self.fail_if_told()?;

@@ -169,6 +169,7 @@ fn nobody_follows_a_successor_of_a_group_that_it_has_not_seen_break() {
     state.refused = Some(crate::conversation::state::RefusedCommit {
         hash: kring_protocol::ids::MessageHash([5; 32]),
         at: world.now,
+        since: world.now,
         offender: None,
     });
     tx.write_group(before, case, &state).unwrap();

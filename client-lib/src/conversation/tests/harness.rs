@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use kring_pki::form::{DisplayName, FunctionCode};
+use kring_pki::form::{DisplayName, FunctionCode, Serial};
 use kring_pki::issue::{
-    Algorithm, DeviceRequest, DeviceSubject, OrganisationCa, OrganisationSubject, PrivateKey, RegionRoot, Validity,
+    Algorithm, DeviceRequest, DeviceSubject, OrganisationCa, OrganisationSubject, PrivateKey, Reason, RegionRoot,
+    Revocation, Validity,
 };
-use kring_pki::verify::{Crls, TrustAnchors};
+use kring_pki::verify::{Crl, Crls, TrustAnchors};
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Incarnation, Seq, Timestamp};
 use kring_protocol::message::{Note, Reply, Request};
@@ -67,6 +68,15 @@ impl Region {
         }
     }
 
+    /// The list that revokes these.
+    fn crls(&self, revoked: &[Serial]) -> Crls {
+        let revocation =
+            |serial: &Serial| Revocation { serial: serial.clone(), at: self.now, reason: Reason::Unspecified };
+        let revoked: Vec<_> = revoked.iter().map(revocation).collect();
+        let crl = self.organisation.sign_crl(&revoked, 1, self.now, self.now.plus(30 * Timestamp::DAY)).unwrap();
+        [Crl::from_der(&crl).unwrap()].into_iter().collect()
+    }
+
     fn anchors(&self) -> TrustAnchors {
         TrustAnchors::from_der([self.root.certificate()]).unwrap()
     }
@@ -90,8 +100,8 @@ pub(super) struct Device {
     pub(super) address: DeviceAddress,
     pub(super) online: bool,
     /// Group, epoch of the proof, last record given.
-    follows: BTreeMap<GroupId, (Epoch, Option<Seq>)>,
-    inbox_given: InboxSeq,
+    pub(super) follows: BTreeMap<GroupId, (Epoch, Option<Seq>)>,
+    pub(super) inbox_given: InboxSeq,
     pub(super) events: Vec<Event>,
     pub(super) wake: Option<Timestamp>,
     pub(super) requests: VecDeque<(Ticket, Request)>,
@@ -108,6 +118,8 @@ pub(super) struct World {
     pub(super) relay: Relay,
     pub(super) devices: Vec<Device>,
     pub(super) case: CaseId,
+    /// Certificates that are revoked; others know it once they have begun again.
+    revoked: Vec<Serial>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "openmls compares lifetimes with the system's clock")]
@@ -125,6 +137,7 @@ impl World {
             relay: Relay::default(),
             devices: Vec::new(),
             case: CaseId([0xca; 16]),
+            revoked: Vec::new(),
         };
         for name in names {
             world.device(name, 1);
@@ -188,15 +201,24 @@ impl World {
     pub(super) fn restart(&mut self, index: usize) {
         let device = &mut self.devices[index];
         let Conversation { store, settings, .. } = device.core.take().unwrap();
+        let crls = self.region.crls(&self.revoked);
         let credentials = DeviceCredentials {
             chain: device.chain.clone(),
             key: device.key.clone(),
             anchors: self.region.anchors(),
-            crls: Crls::default(),
+            crls,
         };
         device.core = Some(Conversation::open(store, credentials, settings, self.now).unwrap());
         device.wake = None;
         self.connect(index);
+    }
+
+    /// Revokes a device's certificate; all others begin again and know it.
+    pub(super) fn revoke(&mut self, index: usize) {
+        self.revoked.push(self.core(index).party.verified().serial().clone());
+        for other in (0..self.devices.len()).filter(|other| *other != index) {
+            self.restart(other);
+        }
     }
 
     pub(super) fn disconnect(&mut self, index: usize) {

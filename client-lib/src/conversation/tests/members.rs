@@ -91,7 +91,7 @@ fn a_removed_device_decrypts_nothing_that_comes_after() {
     let core = world.devices[2].core.as_mut().unwrap();
     let tx = core.store.begin().unwrap();
     let mut mls = Group::load(&tx.rows(), group).unwrap().unwrap();
-    assert!(matches!(mls.receive(&core.party, &tx, &record.message), Err(MlsFailure::Refused)));
+    assert!(matches!(mls.receive(&core.party, &tx, &record.message, false), Err(MlsFailure::Refused)));
     drop(tx);
     let proof = world.core(2).prove(&[0; 32], group, kring_protocol::ids::Epoch(u64::MAX >> 1)).unwrap();
     assert!(proof.is_none());

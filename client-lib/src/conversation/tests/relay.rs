@@ -6,7 +6,9 @@ use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{
     AccessKey, ClaimId, CursorId, DeviceId, Epoch, GroupId, InboxSeq, MessageHash, OperationId, Seq, Timestamp,
 };
-use kring_protocol::message::{Claimed, ClaimedDevice, Empty, KeyPackageCount, Receipt, Record, Reply, Request};
+use kring_protocol::message::{
+    Claimed, ClaimedDevice, CursorMove, Empty, KeyPackageCount, Receipt, Record, Reply, Request,
+};
 use kring_protocol::mls::private_message;
 use kring_protocol::payload::Payload;
 use kring_protocol::refusal::{Refusal, RefusedRecipient};
@@ -59,6 +61,7 @@ impl Relay {
                 log.keys.insert(create.access.epoch, create.access_key);
                 log.receipts.insert(create.operation, (MessageHash([0; 32]), receipt.clone()));
                 self.logs.insert(create.access.group, log);
+                self.cursors.extend(create.cursor.map(|cursor| (cursor, Seq(0))));
                 Ok(vec![receipt.into()])
             }
             Request::Submit(submit) => {
@@ -95,6 +98,10 @@ impl Relay {
                 Ok(vec![receipt.into()])
             }
             Request::MoveCursors(moves) => {
+                let unknown = |step: &CursorMove| step.seq.is_some() && !self.cursors.contains_key(&step.cursor);
+                if moves.moves.iter().any(unknown) {
+                    return Err(Refusal::UnknownCursor);
+                }
                 for step in moves.moves {
                     match step.seq {
                         Some(seq) => self.cursors.insert(step.cursor, seq),
@@ -103,8 +110,15 @@ impl Relay {
                 }
                 Ok(vec![Empty.into()])
             }
+            Request::RegisterCursor(register) => {
+                self.cursors.insert(register.cursor, register.seq);
+                Ok(vec![Empty.into()])
+            }
             Request::PublishKeyPackages(publish) => {
                 let mine = self.packages.entry((device.professional.clone(), device.device)).or_default();
+                if publish.replace {
+                    mine.0.clear();
+                }
                 mine.0.extend(publish.single_use);
                 if publish.last_resort.is_some() {
                     mine.1 = publish.last_resort;

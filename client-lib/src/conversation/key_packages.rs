@@ -1,0 +1,136 @@
+//! This device's KeyPackages at the relay: kept filled, so that there is something to be added with, and made anew
+//! before they are too old to be claimed.
+//!
+//! What is published is stored first and sent, the same bytes again, until the relay has taken or refused it: however
+//! often that fails, no second set of private keys is made. Private keys are deleted once their KeyPackage has ended.
+
+use kring_protocol::ids::Timestamp;
+use kring_protocol::limits::MAX_KEY_PACKAGES;
+use kring_protocol::message::{PublishKeyPackages, Reply, Request};
+use kring_protocol::refusal::{Refusal, Retry};
+use serde::{Deserialize, Serialize};
+
+use super::session::Asked;
+use super::step::Step;
+use crate::mls::key_package;
+use crate::store::{StoreError, decode, encode};
+
+/// Name of the pool's row in the store.
+const POOL: &str = "key packages";
+/// Days after which all KeyPackages are replaced: a month before the first can no longer be claimed.
+const ROTATE_DAYS: u64 = 60;
+/// Shortest wait before the same is sent again.
+const PAUSE: u64 = 60 * Timestamp::SECOND;
+
+/// What is known of the KeyPackages beyond a connection.
+#[derive(Serialize, Deserialize)]
+struct Pool {
+    /// When the oldest was made.
+    made: Timestamp,
+    /// What the relay has not answered yet.
+    unpublished: Option<PublishKeyPackages>,
+}
+
+impl Step<'_> {
+    /// Publishes KeyPackages up to the number that the device keeps at the relay, if there are few.
+    pub(super) fn fill_key_packages(&mut self, left: u64, last_resort: bool) -> Result<(), StoreError> {
+        self.session.key_packages = (left, last_resort);
+        self.publish()
+    }
+
+    /// Publishes what waits for it, or what is missing or too old.
+    pub(super) fn publish(&mut self) -> Result<(), StoreError> {
+        if self.session.publishing || self.session.publish_at.is_some() || !self.session.connected {
+            return Ok(());
+        }
+        let known = self.tx.rows().meta(POOL)?;
+        let mut pool = match &known {
+            Some(bytes) => decode(bytes)?,
+            None => Pool { made: self.now, unpublished: None },
+        };
+        if pool.unpublished.is_none() {
+            pool.unpublished = self.missing(&mut pool.made)?;
+            if pool.unpublished.is_some() || known.is_none() {
+                self.tx.write_meta(POOL, &encode(&pool)?)?;
+            }
+        }
+        let Some(request) = pool.unpublished else { return Ok(()) };
+        self.session.publishing = true;
+        self.ask(Asked::Publish, Request::PublishKeyPackages(request));
+        Ok(())
+    }
+
+    /// Makes what is missing at the relay.
+    fn missing(&self, made: &mut Timestamp) -> Result<Option<PublishKeyPackages>, StoreError> {
+        let (left, last_resort) = self.session.key_packages;
+        let target = self.settings.key_packages.min(MAX_KEY_PACKAGES);
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let replace = self.now.since(*made) >= ROTATE_DAYS * Timestamp::DAY;
+        let missing = match left {
+            _ if replace => target,
+            left if left <= target / 2 => target.saturating_sub(left),
+            _ => 0,
+        };
+        if missing == 0 && last_resort && !replace {
+            return Ok(None);
+        }
+        if replace {
+            *made = self.now;
+        }
+        let single_use = (0..missing).map(|_| key_package::make(self.party, self.tx, false, self.now));
+        let single_use = single_use.collect::<Result<_, _>>()?;
+        let last_resort = match last_resort && !replace {
+            true => None,
+            false => Some(key_package::make(self.party, self.tx, true, self.now)?),
+        };
+        Ok(Some(PublishKeyPackages { single_use, last_resort, replace }))
+    }
+
+    /// The relay has KeyPackages, or has refused them.
+    pub(super) fn published(&mut self, answer: Result<Vec<Reply>, Refusal>) -> Result<(), StoreError> {
+        self.session.publishing = false;
+        match answer.map(|replies| replies.into_iter().next()) {
+            Ok(Some(Reply::KeyPackageCount(count))) => {
+                self.session.key_packages = (count.single_use, count.last_resort);
+                self.forget_unpublished(false)
+            }
+            Ok(_) => {
+                self.session.publish_at = Some(self.now.plus(PAUSE));
+                Ok(())
+            }
+            Err(refusal) => match refusal.retry() {
+                Retry::After(milliseconds) => {
+                    self.session.publish_at = Some(self.now.plus(milliseconds.max(PAUSE)));
+                    Ok(())
+                }
+                // With the next connection.
+                Retry::Reconnect | Retry::AfterReading => {
+                    self.session.publishing = true;
+                    Ok(())
+                }
+                // The relay does not take them; more of the same would be refused as well.
+                Retry::Never => {
+                    self.session.publishing = true;
+                    self.forget_unpublished(true)
+                }
+            },
+        }
+    }
+
+    /// Lets go of what was to be published, with its private keys if nobody has it.
+    fn forget_unpublished(&mut self, refused: bool) -> Result<(), StoreError> {
+        let Some(bytes) = self.tx.rows().meta(POOL)? else { return Ok(()) };
+        let mut pool: Pool = decode(&bytes)?;
+        let Some(request) = pool.unpublished.take() else { return Ok(()) };
+        if refused {
+            for package in request.single_use.iter().chain(&request.last_resort) {
+                key_package::forget(self.party, self.tx, package)?;
+            }
+            if request.replace {
+                // The old ones are still there: tried again tomorrow.
+                pool.made = Timestamp(self.now.0.saturating_sub(ROTATE_DAYS * Timestamp::DAY));
+            }
+        }
+        self.tx.write_meta(POOL, &encode(&pool)?)
+    }
+}
