@@ -48,9 +48,7 @@ impl Leaves {
 
     /// The merge gate: the same answer on every device and at every time.
     pub(crate) fn ever(&self, credential: &Credential, signature_key: &[u8]) -> Result<VerifiedDevice, BadLeaf> {
-        let mut content = credential.serialized_content().to_vec();
-        content.extend_from_slice(signature_key);
-        let name: [u8; 32] = digest(&SHA256, &content).as_ref().try_into().expect("SHA-256 has 32 bytes");
+        let name = name(credential.serialized_content(), signature_key);
         if let Some(known) = self.known.borrow().get(&name) {
             return Ok(known.clone());
         }
@@ -85,6 +83,13 @@ impl Leaves {
     }
 }
 
+/// Under what a verdict is remembered. The length keeps what is shifted from one part into the other apart.
+fn name(credential: &[u8], signature_key: &[u8]) -> [u8; 32] {
+    let length = (credential.len() as u64).to_be_bytes();
+    let content = [&length, credential, signature_key].concat();
+    digest(&SHA256, &content).as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
 /// Length of an X-Wing public key (draft-connolly-cfrg-xwing-kem §5.2): ML-KEM-768's 1184 bytes and X25519's 32.
 const INBOX_KEY: usize = 1216;
 
@@ -92,4 +97,14 @@ const INBOX_KEY: usize = 1216;
 pub(crate) fn inbox_key(leaf: &LeafNode) -> Option<&[u8]> {
     let UnknownExtension(key) = leaf.extensions().unknown(INBOX_EXTENSION)?;
     (key.len() == INBOX_KEY).then_some(key.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_and_a_key_are_remembered_apart() {
+        assert_ne!(name(b"chain", b"key"), name(b"chaink", b"ey"));
+    }
 }

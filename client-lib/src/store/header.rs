@@ -35,6 +35,10 @@ const PASSES: u32 = 3;
 const LANES: u32 = 4;
 /// Most memory that a header may ask for: a damaged or forged one must not exhaust the machine.
 const MAX_MEMORY_KIB: u32 = 1024 * 1024;
+/// Most passes that a header may ask for, for the same reason: some seconds of work at the present memory.
+const MAX_PASSES: u32 = 64;
+/// Most lanes that a header may ask for.
+const MAX_LANES: u32 = 64;
 
 /// The header as it stands in the file.
 #[derive(Serialize, Deserialize)]
@@ -124,7 +128,9 @@ fn wrap(key: &Zeroizing<[u8; 32]>, passphrase: &str) -> Result<Wrapped, StoreErr
     let salt: [u8; 16] = rand::random();
     let nonce: [u8; NONCE_LEN] = rand::random();
     let wrapping = derive(passphrase, &salt, MEMORY_KIB, PASSES, LANES)?;
-    let mut sealed = key.to_vec();
+    // With room for the tag: growing would leave the plain key behind in freed memory.
+    let mut sealed = Vec::with_capacity(key.len() + AES_256_GCM.tag_len());
+    sealed.extend_from_slice(key.as_slice());
     aead(&wrapping)?
         .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(CHECK_LABEL), &mut sealed)
         .map_err(|_| StoreError::Internal)?;
@@ -139,7 +145,7 @@ fn wrap(key: &Zeroizing<[u8; 32]>, passphrase: &str) -> Result<Wrapped, StoreErr
 }
 
 fn unwrap(wrapped: &Wrapped, passphrase: &str) -> Result<Zeroizing<[u8; 32]>, StoreError> {
-    if wrapped.memory_kib > MAX_MEMORY_KIB {
+    if wrapped.memory_kib > MAX_MEMORY_KIB || wrapped.passes > MAX_PASSES || wrapped.lanes > MAX_LANES {
         return Err(StoreError::Corrupt);
     }
     let wrapping = derive(passphrase, wrapped.salt.as_slice(), wrapped.memory_kib, wrapped.passes, wrapped.lanes)?;
@@ -169,4 +175,26 @@ fn derive(
         .hash_password_into(passphrase.as_bytes(), salt, key.as_mut_slice())
         .map_err(|_| StoreError::Internal)?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_that_asks_for_endless_work_is_refused_before_any_is_done() {
+        let mut wrapped = wrap(&Zeroizing::new([7; 32]), "wachtwoord").unwrap();
+        let forge: [fn(&mut Wrapped); 3] = [
+            |wrapped| wrapped.memory_kib = u32::MAX,
+            |wrapped| wrapped.passes = u32::MAX,
+            |wrapped| wrapped.lanes = 1 << 20,
+        ];
+        for forge in forge {
+            let before = (wrapped.memory_kib, wrapped.passes, wrapped.lanes);
+            forge(&mut wrapped);
+            assert_eq!(unwrap(&wrapped, "wachtwoord"), Err(StoreError::Corrupt));
+            (wrapped.memory_kib, wrapped.passes, wrapped.lanes) = before;
+        }
+        assert_eq!(unwrap(&wrapped, "wachtwoord"), Ok(Zeroizing::new([7; 32])));
+    }
 }
