@@ -126,6 +126,13 @@ impl Client {
         self.query(Conversation::cases).await
     }
 
+    /// Cases that the relay does not have as this device knows them; told as
+    /// [`Event::Unreachable`](crate::conversation::Event::Unreachable). They count as read in
+    /// [`Status::caught_up`]: there is nothing to read.
+    pub async fn missing_at_relay(&self) -> Result<Vec<CaseId>, CallError> {
+        self.query(Conversation::missing_at_relay).await
+    }
+
     /// Opens a new case with this professional as its coordinator. It is usable at once, and at the relay once
     /// [`Event::CaseOpened`](crate::conversation::Event::CaseOpened) is told.
     pub async fn new_case(&self, title: impl Into<String>) -> Result<Case, CallError> {

@@ -55,6 +55,21 @@ impl Conversation {
         }))
     }
 
+    /// Cases that the relay does not have as this device knows them: it does not open them to the key that this device
+    /// holds, or has less of them than this device. What is said in them reaches nobody, however up to date all else is.
+    pub fn missing_at_relay(&self) -> Result<Vec<CaseId>, StoreError> {
+        let rows = self.store.read();
+        let mut missing = Vec::new();
+        for case in rows.cases()? {
+            let Some(record) = rows.case::<CaseRecord>(case)? else { continue };
+            let state = rows.group::<GroupRecord>(record.group)?.ok_or(StoreError::Corrupt)?;
+            if state.phase == Phase::Live && state.unreachable {
+                missing.push(case);
+            }
+        }
+        Ok(missing)
+    }
+
     /// Items of a case after a position (`Position(0)`: from the first), at most `limit`.
     pub fn items(&self, case: CaseId, after: Position, limit: usize) -> Result<Vec<Item>, StoreError> {
         let rows = self.store.read().items::<StoredItem>(case, after, limit)?;

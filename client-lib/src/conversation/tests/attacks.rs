@@ -388,3 +388,28 @@ fn numbers_of_the_relay_that_cannot_be_are_not_followed() {
     world.settle();
     assert_eq!(world.texts(1), ["verder"]);
 }
+
+#[test]
+fn after_a_restored_backup_notes_are_counted_anew_and_cases_that_it_lacks_are_told() {
+    use kring_protocol::ids::Incarnation;
+    let mut world = World::together(&["anne", "bert"]);
+    let case = world.case;
+    assert!(world.core(1).missing_at_relay().unwrap().is_empty());
+    let again = || crate::conversation::Connected {
+        incarnation: Incarnation([2; 16]),
+        relay_now: world.now,
+        key_packages: 3,
+        last_resort: true,
+        inbox: 0,
+    };
+    let again = again();
+    world.relay.logs.clear();
+    world.relay.inboxes.clear();
+    world.feed(1, Input::Connected(again));
+    world.settle();
+    assert_eq!(world.core(1).missing_at_relay().unwrap(), [case]);
+    assert!(world.devices[1].events.contains(&Event::RelayReplaced));
+    // The first note of the new life has a number that the old one had, too.
+    Forged::new(CaseId([0xcc; 16]), GroupId([5; 16]), "anne", &["bert"]).send(&mut world, 0, 1);
+    assert_eq!(world.core(1).cases().unwrap().len(), 2);
+}
