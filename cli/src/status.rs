@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::arguments::GlobalArguments;
 use crate::clock::{local, rfc3339};
+use crate::happened::Warning;
 use crate::lines::{CaseLine, count};
 use crate::outcome::{Cause, Outcome};
 use crate::output::{Line, Output};
@@ -81,6 +82,15 @@ async fn status(session: &Session, output: Output) -> Outcome {
     })?;
     for view in &cases {
         output.print(&CaseLine::from(view))?;
+    }
+    for case in session.client.missing_at_relay().await? {
+        output.warning(&Warning {
+            case: Some(case),
+            name: "missing_at_relay",
+            message: "the relay does not have this case; what you send into it stays here. Ask its operator whether its \
+                      database was lost or set back"
+                .to_owned(),
+        });
     }
     reached?;
     cases.iter().try_for_each(in_step)
