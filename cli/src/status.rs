@@ -87,9 +87,10 @@ async fn status(session: &Session, output: Output) -> Outcome {
         output.warning(&Warning {
             case: Some(case),
             name: "missing_at_relay",
-            message: "the relay does not have this case; what you send into it stays here. Ask its operator whether its \
+            message:
+                "the relay does not have this case; what you send into it stays here. Ask its operator whether its \
                       database was lost or set back"
-                .to_owned(),
+                    .to_owned(),
         });
     }
     reached?;
