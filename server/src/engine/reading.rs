@@ -43,7 +43,7 @@ impl Views {
         }
     }
 
-    /// Records after `after` that the proof opens, from the Commit on that opened its epoch, and the record at which the proof's epoch ended.
+    /// Records after `after` that the proof opens, and the record at which the proof's epoch ended.
     pub(super) fn stretch(
         &mut self,
         access: ProvenAccess,
@@ -54,9 +54,7 @@ impl Views {
         let epoch = *head.admit(access)?;
         let (newest, current, first_block) =
             (epoch.ended().unwrap_or(head.newest()), head.told(&epoch), head.first_block());
-        // What was said before the Commit that opened the epoch is none of a joiner's business, not even as ciphertext.
-        let earliest = Seq(epoch.opened().0.saturating_sub(1));
-        let start = after.unwrap_or(earliest).max(earliest).min(newest);
+        let start = after.unwrap_or(Seq(epoch.opened().0.saturating_sub(1))).min(newest);
         let mut reader = Reader { backlog: Vec::new(), records: 0, through: start, missing: None };
         let kept = Seq(first_of(first_block).0 - 1).min(newest);
         if start < kept {

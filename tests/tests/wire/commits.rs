@@ -53,7 +53,7 @@ async fn an_operation_sent_again_gives_the_same_receipt_and_no_second_record() {
     pair.anne.commit(log, epoch).await;
     assert_eq!(pair.anne.ask(submit).await, first);
 
-    let (records, _) = pair.anne.read(log, Epoch(0), Some(Seq(0))).await;
+    let (records, _) = pair.anne.read(log, Epoch(1), Some(Seq(0))).await;
     assert_eq!(records.len(), 2, "the message and the Commit");
 }
 

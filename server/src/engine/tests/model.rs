@@ -70,7 +70,7 @@ impl Log {
         }
         let last = self.end_of(epoch).unwrap_or(self.records.len()) as u64;
         let opened = epoch.checked_sub(1).and_then(|before| self.end_of(before)).unwrap_or(0) as u64;
-        let first = after.unwrap_or(0).max(opened.saturating_sub(1)) + 1;
+        let first = after.unwrap_or(opened.saturating_sub(1)) + 1;
         Ok((first..=last).map(|seq| seq.to_string()).collect())
     }
 }
