@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::DeviceId;
 
+/// The name of an organisation's administration, which opens and answers tickets for enrolment: its address is this name
+/// at the domain that the organisation's authority is bound to.
+pub const ADMINISTRATION: &str = "administration";
+
 /// Longest name before the `@`, as in e-mail addresses (RFC 5321 §4.5.3.1.1).
 const MAX_NAME: usize = 64;
 /// Longest domain: a DNS name has 253 characters, of which the device's label and its dot take 33.

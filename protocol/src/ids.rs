@@ -146,6 +146,20 @@ opaque! {
     Incarnation, 16
 }
 opaque! {
+    /// Names a ticket for enrolment at the relay. Derived from the ticket's secret, which it does not tell.
+    TicketId, 16
+}
+opaque! {
+    /// Names who signs a list of revoked certificates: SHA-256 over the DER of its subject's name and of its public
+    /// key (`SubjectPublicKeyInfo`), one after the other.
+    IssuerId, 32
+}
+opaque! {
+    /// Which lists of revoked certificates a relay has: SHA-256 over issuer and number (8 bytes, big-endian) of
+    /// each, in the order of the issuers.
+    CrlDigest, 32
+}
+opaque! {
     /// SHA-256 of a submission's message.
     MessageHash, 32
 }
@@ -169,6 +183,10 @@ counter! {
 counter! {
     /// Place of a note in one device's inbox, from 1.
     InboxSeq
+}
+counter! {
+    /// Number of a list of revoked certificates (RFC 5280 §5.2.3), which rises for each issuer.
+    CrlNumber
 }
 counter! {
     /// Milliseconds since 1970-01-01T00:00:00Z, without leap seconds.

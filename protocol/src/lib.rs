@@ -20,6 +20,9 @@ mod wire;
 /// Application protocol of a connection (RFC 7301): the name and the wire's major version.
 pub const ALPN: &[u8] = b"kring/1";
 
+/// Application protocol of a connection without a certificate, for a new device that asks for its first one.
+pub const ENROL_ALPN: &[u8] = b"kring-enrol/1";
+
 /// Version of the messages, exchanged in the hello. A relay serves a client whose version is not above its own
 /// and not below [`OLDEST_VERSION`].
 pub const VERSION: u64 = 1;

@@ -42,3 +42,30 @@ pub const MAX_COUNTER: u64 = (1 << 62) - 1;
 /// Most elements in a list of a message: a frame of 16 MiB could otherwise announce millions of tiny ones, each many times
 /// larger once it is decoded. The longest lists of this version are cursor moves.
 pub const MAX_LIST: usize = 1_024;
+
+/// Most bytes in one list of revoked certificates: 6,500 entries of 40 bytes; an organisation of 10,000 whose
+/// tenth part leaves in a year has 1,000 in it, since an entry goes when its certificate expires.
+pub const MAX_CRL: usize = 256 << 10;
+
+/// Most issuers whose lists a relay keeps: the 500 organisations of a large region, each with a key before and one after
+/// a change.
+pub const MAX_CRL_ISSUERS: usize = 1_024;
+
+/// Most bytes in a request for a certificate and in its answer: a request is below 1 KB, an answer two certificates of
+/// which an organisation's with an RSA key and 64 functions has 3.5 KB.
+pub const MAX_ENROLMENT: usize = 12 << 10;
+
+/// Most bytes in one frame on a connection for enrolment: the largest request and room for what goes around it.
+pub const MAX_ENROL_FRAME: usize = 16 << 10;
+
+/// Most tickets, and most requests for renewal, that an organisation has open at once.
+pub const MAX_TICKETS: usize = 1_024;
+
+/// Most milliseconds from a ticket's opening to its end: 30 days.
+pub const MAX_TICKET_LIFE: u64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// Most devices in one answer of the directory.
+pub const MAX_FOUND: usize = 50;
+
+/// Most bytes of what is looked for in the directory.
+pub const MAX_SEARCH: usize = 128;

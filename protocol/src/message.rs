@@ -6,13 +6,23 @@
 
 use crate::address::ProfessionalAddress;
 use crate::ids::{
-    AccessKey, ClaimId, CursorId, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, MessageHash, OperationId, Seq,
-    Signature, Subscription, Timestamp,
+    AccessKey, ClaimId, CrlDigest, CursorId, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, MessageHash,
+    OperationId, Seq, Signature, Subscription, Timestamp,
 };
 use crate::payload::Payload;
 use crate::refusal::{Refusal, RefusedRecipient};
 use crate::wire::{choice, structure};
 
+mod directory;
+mod enrolment;
+mod revocation;
+
+pub use self::directory::{Found, FoundDevice, SearchDirectory, SearchText};
+pub use self::enrolment::{
+    AnswerRenewal, AnswerTicket, AskRenewal, CloseTicket, EnrolmentAnswer, FetchAnswer, FetchRenewal, MailboxEnd,
+    OpenTicket, PutRequest, ReadRenewals, ReadTickets, Renewal, TicketRequest,
+};
+pub use self::revocation::{Crl, CrlsChanged, CrlsEnd, KnownCrl, PublishCrl, ReadCrls};
 pub use crate::wire::Empty;
 
 choice! {
@@ -50,6 +60,32 @@ choice! {
         14 => AcknowledgeInbox(AcknowledgeInbox),
         /// Erases the log of a closed group. Answered by [`Reply::Done`].
         15 => EraseGroup(EraseGroup),
+        /// Hands in a list of revoked certificates. Answered by [`Reply::Done`].
+        16 => PublishCrl(PublishCrl),
+        /// Reads lists of revoked certificates. Answered by any number of [`Crl`], then [`CrlsEnd`].
+        17 => ReadCrls(ReadCrls),
+        /// Opens a ticket. Answered by [`Reply::Done`].
+        18 => OpenTicket(OpenTicket),
+        /// Reads requests of new devices. Answered by any number of [`TicketRequest`], then [`MailboxEnd`].
+        19 => ReadTickets(ReadTickets),
+        /// Answers a new device. Answered by [`Reply::Done`].
+        20 => AnswerTicket(AnswerTicket),
+        /// Closes a ticket. Answered by [`Reply::Done`].
+        21 => CloseTicket(CloseTicket),
+        /// A new device's request. Answered by [`Reply::Done`].
+        22 => PutRequest(PutRequest),
+        /// Asks for the answer to a new device's request. Answered by [`EnrolmentAnswer`].
+        23 => FetchAnswer(FetchAnswer),
+        /// Asks for a new certificate. Answered by [`Reply::Done`].
+        24 => AskRenewal(AskRenewal),
+        /// Reads requests for renewal. Answered by any number of [`Renewal`], then [`MailboxEnd`].
+        25 => ReadRenewals(ReadRenewals),
+        /// Answers a request for renewal. Answered by [`Reply::Done`].
+        26 => AnswerRenewal(AnswerRenewal),
+        /// Asks for the answer to a request for renewal. Answered by [`EnrolmentAnswer`].
+        27 => FetchRenewal(FetchRenewal),
+        /// Looks for people. Answered by [`Found`].
+        28 => SearchDirectory(SearchDirectory),
     }
 }
 
@@ -82,6 +118,20 @@ choice! {
         11 => Note(Note),
         /// The inbox has been read.
         12 => InboxEnd(InboxEnd),
+        /// One list of revoked certificates.
+        13 => Crl(Crl),
+        /// All lists have been read.
+        14 => CrlsEnd(CrlsEnd),
+        /// A new device's request.
+        15 => TicketRequest(TicketRequest),
+        /// A request for renewal.
+        16 => Renewal(Renewal),
+        /// The requests have been read.
+        17 => MailboxEnd(MailboxEnd),
+        /// The administration's answer.
+        18 => EnrolmentAnswer(EnrolmentAnswer),
+        /// Devices found.
+        19 => Found(Found),
     }
 }
 
@@ -102,6 +152,10 @@ choice! {
         5 => KeyPackagesLow(KeyPackageCount),
         /// The relay stops soon; connect again after the time given.
         6 => GoingAway(GoingAway),
+        /// The relay has a newer list of revoked certificates.
+        7 => CrlsChanged(CrlsChanged),
+        /// For the administration: requests wait. For a device: its request for renewal was answered.
+        8 => EnrolmentWaiting(Empty),
     }
 }
 
@@ -148,6 +202,8 @@ structure! {
         6 => inbox: u64;
         /// The device has a last-resort KeyPackage at the relay.
         7 => last_resort: bool;
+        /// Which lists of revoked certificates the relay has; absent: it keeps none.
+        8 => crls: CrlDigest, optional;
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::ids::{ClaimId, DeviceId, Epoch, Seq};
+use crate::ids::{ClaimId, CrlNumber, DeviceId, Epoch, Seq};
 use crate::wire::structure;
 
 /// A rule of the relay said no; nothing was stored.
@@ -99,6 +99,41 @@ pub enum Refusal {
     /// The log can be erased only with the proof of a final epoch.
     #[error("the case has not been closed")]
     NotFinal,
+    /// Not a list of revoked certificates that a region root of the relay vouches for.
+    #[error(
+        "the relay does not believe this revocation list; hand in the newest one of an organisation that it knows, \
+         with the organisation's certificate"
+    )]
+    NotCrl,
+    /// The relay has another list of this issuer with the same number, or one with a higher one.
+    #[error("the relay has revocation list number {number} of this issuer; sign one with a higher number")]
+    StaleCrl {
+        /// The number of the relay's list.
+        number: CrlNumber,
+    },
+    /// No such ticket: mistyped, or closed.
+    #[error("the relay does not know this ticket; check it, or ask your administrator for a new one")]
+    UnknownTicket,
+    /// Another device has used the ticket.
+    #[error(
+        "this ticket has been used already; if that was not you, tell your administrator at once, and ask for a new one"
+    )]
+    TicketUsed,
+    /// The ticket's time is over.
+    #[error("this ticket has expired; ask your administrator for a new one")]
+    TicketExpired,
+    /// The administration has not answered yet.
+    #[error("your administrator has not answered yet; ask again in {after_ms} milliseconds")]
+    NotAnswered {
+        /// Milliseconds to wait.
+        after_ms: u64,
+    },
+    /// Only the organisation's administration may do this.
+    #[error("only your organisation's administration may do this; connect with its certificate")]
+    NotAdministration,
+    /// The connection has shown no certificate.
+    #[error("the relay wants a device's certificate; set this device up first")]
+    NoCertificate,
     /// A number that this version does not know.
     #[error("the relay refused for a reason that this version does not know (number {0})")]
     Unknown(u64),
@@ -149,16 +184,18 @@ structure! {
         2 => winner: Seq, optional;
         /// Bound, of `TooLarge` and `TooMany`.
         3 => limit: u64, optional;
-        /// Milliseconds to wait, of `RateLimited` and `Busy`.
+        /// Milliseconds to wait, of `RateLimited`, `Busy` and `NotAnswered`.
         4 => after_ms: u64, optional;
         /// Who stands in the way, of `Recipients`.
         5 => recipients: RefusedRecipient, list;
+        /// Number of the relay's list, of `StaleCrl`.
+        6 => crl: CrlNumber, optional;
     }
 }
 
 impl WireRefusal {
     fn plain(number: u64) -> Self {
-        Self { number, epoch: None, winner: None, limit: None, after_ms: None, recipients: Vec::new() }
+        Self { number, epoch: None, winner: None, limit: None, after_ms: None, recipients: Vec::new(), crl: None }
     }
 }
 
@@ -193,6 +230,14 @@ impl Refusal {
             Self::Revoked => 22,
             Self::UnknownCursor => 23,
             Self::NotFinal => 24,
+            Self::NotCrl => 25,
+            Self::StaleCrl { .. } => 26,
+            Self::UnknownTicket => 27,
+            Self::TicketUsed => 28,
+            Self::TicketExpired => 29,
+            Self::NotAnswered { .. } => 30,
+            Self::NotAdministration => 31,
+            Self::NoCertificate => 32,
             Self::Unknown(number) => *number,
         }
     }
@@ -201,7 +246,9 @@ impl Refusal {
     pub fn retry(&self) -> Retry {
         match self {
             Self::StaleEpoch { .. } => Retry::AfterReading,
-            Self::RateLimited { after_ms } | Self::Busy { after_ms } => Retry::After(*after_ms),
+            Self::RateLimited { after_ms } | Self::Busy { after_ms } | Self::NotAnswered { after_ms } => {
+                Retry::After(*after_ms)
+            }
             Self::Full | Self::DiskFull | Self::StoreFailed => Retry::After(PAUSE_MS),
             Self::Draining => Retry::Reconnect,
             Self::Malformed
@@ -221,6 +268,13 @@ impl Refusal {
             | Self::Revoked
             | Self::UnknownCursor
             | Self::NotFinal
+            | Self::NotCrl
+            | Self::StaleCrl { .. }
+            | Self::UnknownTicket
+            | Self::TicketUsed
+            | Self::TicketExpired
+            | Self::NotAdministration
+            | Self::NoCertificate
             | Self::Unknown(_) => Retry::Never,
         }
     }
@@ -234,7 +288,10 @@ impl Refusal {
                 wire.winner = Some(*winner);
             }
             Self::TooLarge { limit } | Self::TooMany { limit } => wire.limit = Some(*limit),
-            Self::RateLimited { after_ms } | Self::Busy { after_ms } => wire.after_ms = Some(*after_ms),
+            Self::RateLimited { after_ms } | Self::Busy { after_ms } | Self::NotAnswered { after_ms } => {
+                wire.after_ms = Some(*after_ms);
+            }
+            Self::StaleCrl { number } => wire.crl = Some(*number),
             Self::Recipients(recipients) => wire.recipients.clone_from(recipients),
             Self::Malformed
             | Self::UnsupportedVersion
@@ -254,6 +311,12 @@ impl Refusal {
             | Self::Revoked
             | Self::UnknownCursor
             | Self::NotFinal
+            | Self::NotCrl
+            | Self::UnknownTicket
+            | Self::TicketUsed
+            | Self::TicketExpired
+            | Self::NotAdministration
+            | Self::NoCertificate
             | Self::Unknown(_) => {}
         }
         wire
@@ -290,6 +353,14 @@ impl Refusal {
             22 => Self::Revoked,
             23 => Self::UnknownCursor,
             24 => Self::NotFinal,
+            25 => Self::NotCrl,
+            26 => wire.crl.map_or(unknown, |number| Self::StaleCrl { number }),
+            27 => Self::UnknownTicket,
+            28 => Self::TicketUsed,
+            29 => Self::TicketExpired,
+            30 => wire.after_ms.map_or(unknown, |after_ms| Self::NotAnswered { after_ms }),
+            31 => Self::NotAdministration,
+            32 => Self::NoCertificate,
             _ => unknown,
         }
     }

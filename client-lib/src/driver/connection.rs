@@ -171,6 +171,7 @@ fn close_code(code: u64) -> ConnectError {
         limit: None,
         after_ms: Some(BUSY_MS),
         recipients: Vec::new(),
+        crl: None,
     };
     match Refusal::from_wire(wire) {
         Refusal::Revoked => ConnectError::OwnRefused,

@@ -251,14 +251,28 @@ fn place(request: &Request, reply: &Reply) -> Place {
             | Request::MoveCursors(_)
             | Request::SendNote(_)
             | Request::AcknowledgeInbox(_)
-            | Request::EraseGroup(_),
+            | Request::EraseGroup(_)
+            | Request::PublishCrl(_)
+            | Request::OpenTicket(_)
+            | Request::AnswerTicket(_)
+            | Request::CloseTicket(_)
+            | Request::PutRequest(_)
+            | Request::AskRenewal(_)
+            | Request::AnswerRenewal(_),
             Reply::Done(_),
         )
         | (Request::PublishKeyPackages(_), Reply::KeyPackageCount(_))
         | (Request::ClaimKeyPackages(_), Reply::Claimed(_))
-        | (Request::ReadInbox(_), Reply::InboxEnd(_)) => Place::Last,
+        | (Request::ReadInbox(_), Reply::InboxEnd(_))
+        | (Request::ReadCrls(_), Reply::CrlsEnd(_))
+        | (Request::ReadTickets(_) | Request::ReadRenewals(_), Reply::MailboxEnd(_))
+        | (Request::FetchAnswer(_) | Request::FetchRenewal(_), Reply::EnrolmentAnswer(_))
+        | (Request::SearchDirectory(_), Reply::Found(_)) => Place::Last,
         (Request::Read(_) | Request::Follow(_), Reply::Record(_) | Reply::Gap(_))
-        | (Request::ReadInbox(_), Reply::Note(_)) => Place::Middle,
+        | (Request::ReadInbox(_), Reply::Note(_))
+        | (Request::ReadCrls(_), Reply::Crl(_))
+        | (Request::ReadTickets(_), Reply::TicketRequest(_))
+        | (Request::ReadRenewals(_), Reply::Renewal(_)) => Place::Middle,
         _ => Place::Nowhere,
     }
 }
@@ -282,6 +296,19 @@ pub(super) fn access_mut(request: &mut Request) -> Option<&mut Access> {
         | Request::SendNote(_)
         | Request::ReadInbox(_)
         | Request::AcknowledgeInbox(_)
+        | Request::PublishCrl(_)
+        | Request::ReadCrls(_)
+        | Request::OpenTicket(_)
+        | Request::ReadTickets(_)
+        | Request::AnswerTicket(_)
+        | Request::CloseTicket(_)
+        | Request::PutRequest(_)
+        | Request::FetchAnswer(_)
+        | Request::AskRenewal(_)
+        | Request::ReadRenewals(_)
+        | Request::AnswerRenewal(_)
+        | Request::FetchRenewal(_)
+        | Request::SearchDirectory(_)
         | Request::Unknown(_) => None,
     }
 }

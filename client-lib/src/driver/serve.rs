@@ -375,7 +375,7 @@ impl Shared {
                 }
                 Push::GoingAway(going) => return Err(Stop::GoingAway(going.after_ms)),
                 // A newer relay may say more than this version knows.
-                Push::Unknown(_) => continue,
+                Push::CrlsChanged(_) | Push::EnrolmentWaiting(_) | Push::Unknown(_) => continue,
             };
             let step = self.subscriptions().pushed(number, live);
             if let Some(step) = step {

@@ -58,6 +58,9 @@ fn the_cddl_refuses_a_message_of_another_kind_or_shape() {
         (Kind::Request, "830da1000000", "three elements"),
         (Kind::Reply, "8207a100f6", "null"),
         (Kind::Push, "8206a0", "going away without a time"),
+        (Kind::Request, "82181ca2000701182a", "a search for a number"),
+        (Kind::Request, "8212a1005000000000000000000000000000000000", "a ticket without its end"),
+        (Kind::Reply, "8211a0", "a mailbox's end that does not say whether there is more"),
         (Kind::Push, "8200a2000401a0", "a record that is not wrapped"),
     ] {
         let body = golden::unhex(body);
@@ -123,6 +126,7 @@ fn details(refusal: &Refusal) -> String {
         ("limit", wire.limit.is_some()),
         ("after_ms", wire.after_ms.is_some()),
         ("recipients", !wire.recipients.is_empty()),
+        ("crl", wire.crl.is_some()),
     ];
     present.iter().filter(|(_, present)| *present).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
@@ -144,12 +148,23 @@ fn the_table_of_limits_is_the_code_s() {
         ("MAX_DEPTH", limits::MAX_DEPTH as u64),
         ("MAX_COUNTER", limits::MAX_COUNTER),
         ("MAX_LIST", limits::MAX_LIST as u64),
+        ("MAX_CRL", limits::MAX_CRL as u64),
+        ("MAX_CRL_ISSUERS", limits::MAX_CRL_ISSUERS as u64),
+        ("MAX_ENROLMENT", limits::MAX_ENROLMENT as u64),
+        ("MAX_ENROL_FRAME", limits::MAX_ENROL_FRAME as u64),
+        ("MAX_TICKETS", limits::MAX_TICKETS as u64),
+        ("MAX_TICKET_LIFE", limits::MAX_TICKET_LIFE),
+        ("MAX_FOUND", limits::MAX_FOUND as u64),
+        ("MAX_SEARCH", limits::MAX_SEARCH as u64),
     ];
     assert_eq!(written, code);
 }
 
 #[test]
-fn the_page_names_the_application_protocol() {
-    let alpn = std::str::from_utf8(kring_protocol::ALPN).expect("ASCII");
-    assert!(PAGE.contains(&format!("| ALPN | `{alpn}` |")));
+fn the_page_names_the_application_protocols() {
+    let [alpn, enrol] = [kring_protocol::ALPN, kring_protocol::ENROL_ALPN].map(|name| std::str::from_utf8(name));
+    let (alpn, enrol) = (alpn.expect("ASCII"), enrol.expect("ASCII"));
+    assert!(PAGE.contains(&format!("| ALPN | `{alpn}`; of a new device `{enrol}` |")));
+    let administration = kring_protocol::address::ADMINISTRATION;
+    assert!(PAGE.contains(&format!("`{administration}@<domain>`")));
 }

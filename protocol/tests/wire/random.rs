@@ -2,16 +2,18 @@
 
 use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{
-    AccessKey, ClaimId, CursorId, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, MessageHash, OperationId, Seq,
-    Signature, Subscription, Timestamp,
+    AccessKey, ClaimId, CrlDigest, CrlNumber, CursorId, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, IssuerId,
+    MessageHash, OperationId, Seq, Signature, Subscription, TicketId, Timestamp,
 };
 use kring_protocol::limits::MAX_COUNTER;
 use kring_protocol::message::{
-    Access, AcknowledgeInbox, ClaimKeyPackages, Claimed, ClaimedDevice, CreateGroup, CursorMove, Delivery, Empty,
-    EraseGroup, FindReceipt, Follow, Gap, GoingAway, Hello, InboxEnd, InboxWaiting, KeyPackageCount, Lagged, Live,
-    MoveCursors, Note, Paused, PublishKeyPackages, Push, Read, ReadEnd, ReadInbox, Receipt, Record, RegisterCursor,
-    Reply, Request, SealedWelcome, SendNote, Submit, SubmitCommit, SubscriptionEnded, SubscriptionPaused, Unfollow,
-    Welcome,
+    Access, AcknowledgeInbox, AnswerRenewal, AnswerTicket, AskRenewal, ClaimKeyPackages, Claimed, ClaimedDevice,
+    CloseTicket, CreateGroup, Crl, CrlsChanged, CrlsEnd, CursorMove, Delivery, Empty, EnrolmentAnswer, EraseGroup,
+    FetchAnswer, FetchRenewal, FindReceipt, Follow, Found, FoundDevice, Gap, GoingAway, Hello, InboxEnd,
+    InboxWaiting, KeyPackageCount, KnownCrl, Lagged, Live, MailboxEnd, MoveCursors, Note, OpenTicket, Paused,
+    PublishCrl, PublishKeyPackages, Push, PutRequest, Read, ReadCrls, ReadEnd, ReadInbox, ReadRenewals, ReadTickets,
+    Receipt, Record, RegisterCursor, Renewal, Reply, Request, SealedWelcome, SearchDirectory, SearchText, SendNote,
+    Submit, SubmitCommit, SubscriptionEnded, SubscriptionPaused, TicketRequest, Unfollow, Welcome,
 };
 use kring_protocol::payload::Payload;
 use kring_protocol::refusal::{Refusal, RefusedRecipient};
@@ -32,6 +34,7 @@ newtypes! {
     group: GroupId([u8; 16]), operation: OperationId([u8; 16]), cursor: CursorId([u8; 16]),
     device: DeviceId([u8; 16]), claim: ClaimId([u8; 16]), incarnation: Incarnation([u8; 16]),
     hash: MessageHash([u8; 32]), key: AccessKey([u8; 32]),
+    issuer: IssuerId([u8; 32]), ticket: TicketId([u8; 16]), digest: CrlDigest([u8; 32]),
     subscription: Subscription(u32),
 }
 
@@ -42,7 +45,7 @@ macro_rules! counters {
     };
 }
 
-counters! { seq: Seq, epoch: Epoch, inbox_seq: InboxSeq, timestamp: Timestamp }
+counters! { seq: Seq, epoch: Epoch, inbox_seq: InboxSeq, timestamp: Timestamp, crl_number: CrlNumber }
 
 fn signature() -> impl Strategy<Value = Signature> {
     (any::<[u8; 32]>(), any::<[u8; 32]>())
@@ -98,7 +101,9 @@ pub(crate) fn refusal() -> impl Strategy<Value = Refusal> {
         any::<u64>().prop_map(|after_ms| Refusal::RateLimited { after_ms }),
         any::<u64>().prop_map(|after_ms| Refusal::Busy { after_ms }),
         vec(recipient(), 0..5).prop_map(Refusal::Recipients),
-        (25u64..).prop_map(Refusal::Unknown),
+        crl_number().prop_map(|number| Refusal::StaleCrl { number }),
+        any::<u64>().prop_map(|after_ms| Refusal::NotAnswered { after_ms }),
+        (33u64..).prop_map(Refusal::Unknown),
     ]
 }
 
@@ -156,21 +161,46 @@ fn device_request() -> impl Strategy<Value = Request> {
         .into()),
         inbox_seq().prop_map(|after| ReadInbox { after }.into()),
         inbox_seq().prop_map(|through| AcknowledgeInbox { through }.into()),
-        (16u64..).prop_map(Request::Unknown),
+        (29u64..).prop_map(Request::Unknown),
+    ]
+}
+
+fn certificate_request() -> impl Strategy<Value = Request> {
+    let known = (issuer(), crl_number()).prop_map(|(issuer, number)| KnownCrl { issuer, number });
+    prop_oneof![
+        (payload(), option::of(payload())).prop_map(|(crl, issuer)| PublishCrl { crl, issuer }.into()),
+        vec(known, 0..4).prop_map(|known| ReadCrls { known }.into()),
+        (ticket(), timestamp()).prop_map(|(ticket, expires)| OpenTicket { ticket, expires }.into()),
+        vec(ticket(), 0..4).prop_map(|tickets| ReadTickets { tickets }.into()),
+        (ticket(), payload()).prop_map(|(ticket, sealed)| AnswerTicket { ticket, sealed }.into()),
+        ticket().prop_map(|ticket| CloseTicket { ticket }.into()),
+        (ticket(), payload()).prop_map(|(ticket, sealed)| PutRequest { ticket, sealed }.into()),
+        ticket().prop_map(|ticket| FetchAnswer { ticket }.into()),
+        payload().prop_map(|request| AskRenewal { request }.into()),
+        option::of(device()).prop_map(|after| ReadRenewals { after }.into()),
+        (device(), hash(), payload())
+            .prop_map(|(device, request, answer)| AnswerRenewal { device, request, answer }.into()),
+        hash().prop_map(|request| FetchRenewal { request }.into()),
+        ("\\PC{0,40}", any::<u64>())
+            .prop_map(|(text, limit)| SearchDirectory { text: SearchText(text), limit }.into()),
     ]
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
-    let welcome = (any::<[u64; 4]>(), vec(any::<u64>(), 0..4), incarnation(), timestamp(), any::<bool>());
+    let welcome =
+        (any::<[u64; 4]>(), vec(any::<u64>(), 0..4), incarnation(), timestamp(), any::<bool>(), option::of(digest()));
     let claimed = (device(), claim(), payload(), timestamp());
     let claimed =
         claimed.prop_map(|(device, claim, key_package, until)| ClaimedDevice { device, claim, key_package, until });
     prop_oneof![
         refusal().prop_map(Reply::from),
         Just(Reply::Done(Empty)),
-        welcome.prop_map(|([version, max_message, key_packages, inbox], features, incarnation, now, last_resort)| {
-            Welcome { version, features, incarnation, now, max_message, key_packages, inbox, last_resort }.into()
-        }),
+        welcome.prop_map(
+            |([version, max_message, key_packages, inbox], features, incarnation, now, last_resort, crls)| {
+                Welcome { version, features, incarnation, now, max_message, key_packages, inbox, last_resort, crls }
+                    .into()
+            }
+        ),
         (seq(), timestamp()).prop_map(|(seq, at)| Receipt { seq, at }.into()),
         record().prop_map(Reply::from),
         (seq(), seq(), any::<u64>(), any::<u64>()).prop_map(|(from, to, commits, records)| Gap {
@@ -188,7 +218,20 @@ fn reply() -> impl Strategy<Value = Reply> {
             .prop_map(|(devices, refused)| Claimed { devices, refused }.into()),
         (inbox_seq(), timestamp(), payload()).prop_map(|(seq, day, sealed)| Note { seq, day, sealed }.into()),
         inbox_seq().prop_map(|through| InboxEnd { through }.into()),
-        (13u64..).prop_map(Reply::Unknown),
+        (payload(), option::of(payload())).prop_map(|(crl, issuer)| Crl { crl, issuer }.into()),
+        digest().prop_map(|digest| CrlsEnd { digest }.into()),
+        (ticket(), payload()).prop_map(|(ticket, sealed)| TicketRequest { ticket, sealed }.into()),
+        (device(), payload(), vec(payload(), 0..3)).prop_map(|(device, request, chain)| Renewal {
+            device,
+            request,
+            chain
+        }
+        .into()),
+        any::<bool>().prop_map(|more| MailboxEnd { more }.into()),
+        payload().prop_map(|answer| EnrolmentAnswer { answer }.into()),
+        (vec(vec(payload(), 0..3).prop_map(|chain| FoundDevice { chain }), 0..4), any::<bool>())
+            .prop_map(|(devices, more)| Found { devices, more }.into()),
+        (20u64..).prop_map(Reply::Unknown),
     ]
 }
 
@@ -206,7 +249,9 @@ fn push() -> impl Strategy<Value = Push> {
         inbox_seq().prop_map(|through| InboxWaiting { through }.into()),
         key_package_count().prop_map(Push::from),
         any::<u64>().prop_map(|after_ms| GoingAway { after_ms }.into()),
-        (7u64..).prop_map(Push::Unknown),
+        (issuer(), crl_number()).prop_map(|(issuer, number)| CrlsChanged { issuer, number }.into()),
+        Just(Push::EnrolmentWaiting(Empty)),
+        (9u64..).prop_map(Push::Unknown),
     ]
 }
 
@@ -214,6 +259,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
         2 => group_request().prop_map(Message::from),
         2 => device_request().prop_map(Message::from),
+        2 => certificate_request().prop_map(Message::from),
         3 => reply().prop_map(Message::from),
         2 => push().prop_map(Message::from),
     ]

@@ -33,13 +33,23 @@ proptest! {
 fn a_refusal_whose_details_are_missing_is_an_unknown_one() {
     for refusal in samples::refusals() {
         let number = refusal.number();
-        let bare = WireRefusal { number, epoch: None, winner: None, limit: None, after_ms: None, recipients: vec![] };
+        let bare = WireRefusal {
+            number,
+            epoch: None,
+            winner: None,
+            limit: None,
+            after_ms: None,
+            recipients: vec![],
+            crl: None,
+        };
         let expected = match refusal {
             Refusal::StaleEpoch { .. }
             | Refusal::TooLarge { .. }
             | Refusal::TooMany { .. }
             | Refusal::RateLimited { .. }
-            | Refusal::Busy { .. } => Refusal::Unknown(number),
+            | Refusal::Busy { .. }
+            | Refusal::StaleCrl { .. }
+            | Refusal::NotAnswered { .. } => Refusal::Unknown(number),
             Refusal::Recipients(_) => Refusal::Recipients(vec![]),
             without_details => without_details,
         };

@@ -1,15 +1,17 @@
 //! Every message twice where it has optional parts: with all of them, and with none.
 
 use kring_protocol::ids::{
-    AccessKey, ClaimId, CursorId, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, MessageHash, OperationId, Seq,
-    Signature, Subscription, Timestamp,
+    AccessKey, ClaimId, CrlDigest, CrlNumber, CursorId, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, IssuerId,
+    MessageHash, OperationId, Seq, Signature, Subscription, TicketId, Timestamp,
 };
 use kring_protocol::message::{
-    Access, AcknowledgeInbox, ClaimKeyPackages, Claimed, ClaimedDevice, CreateGroup, CursorMove, Delivery, Empty,
-    EraseGroup, FindReceipt, Follow, Gap, GoingAway, Hello, InboxEnd, InboxWaiting, KeyPackageCount, Lagged, Live,
-    MoveCursors, Note, Paused, PublishKeyPackages, Push, Read, ReadEnd, ReadInbox, Receipt, Record, RegisterCursor,
-    Reply, Request, SealedWelcome, SendNote, Submit, SubmitCommit, SubscriptionEnded, SubscriptionPaused, Unfollow,
-    Welcome,
+    Access, AcknowledgeInbox, AnswerRenewal, AnswerTicket, AskRenewal, ClaimKeyPackages, Claimed, ClaimedDevice,
+    CloseTicket, CreateGroup, Crl, CrlsChanged, CrlsEnd, CursorMove, Delivery, Empty, EnrolmentAnswer, EraseGroup,
+    FetchAnswer, FetchRenewal, FindReceipt, Follow, Found, FoundDevice, Gap, GoingAway, Hello, InboxEnd,
+    InboxWaiting, KeyPackageCount, KnownCrl, Lagged, Live, MailboxEnd, MoveCursors, Note, OpenTicket, Paused,
+    PublishCrl, PublishKeyPackages, Push, PutRequest, Read, ReadCrls, ReadEnd, ReadInbox, ReadRenewals, ReadTickets,
+    Receipt, Record, RegisterCursor, Renewal, Reply, Request, SealedWelcome, SearchDirectory, SendNote, Submit,
+    SubmitCommit, SubscriptionEnded, SubscriptionPaused, TicketRequest, Unfollow, Welcome,
 };
 use kring_protocol::payload::Payload;
 use kring_protocol::refusal::{Refusal, RefusedRecipient};
@@ -25,6 +27,9 @@ const CLAIM: ClaimId = ClaimId([0x55; 16]);
 const INCARNATION: Incarnation = Incarnation([0x66; 16]);
 const HASH: MessageHash = MessageHash([0x77; 32]);
 const KEY: AccessKey = AccessKey([0x88; 32]);
+const ISSUER: IssuerId = IssuerId([0xaa; 32]);
+const TICKET: TicketId = TicketId([0xbb; 16]);
+const CRLS: CrlDigest = CrlDigest([0xcc; 32]);
 const PROOF: Signature = Signature([0x99; 64]);
 /// 2027-01-15T08:00:00Z.
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -89,6 +94,14 @@ pub(crate) fn refusals() -> Vec<Refusal> {
         Refusal::Revoked,
         Refusal::UnknownCursor,
         Refusal::NotFinal,
+        Refusal::NotCrl,
+        Refusal::StaleCrl { number: CrlNumber(12) },
+        Refusal::UnknownTicket,
+        Refusal::TicketUsed,
+        Refusal::TicketExpired,
+        Refusal::NotAnswered { after_ms: 2_000 },
+        Refusal::NotAdministration,
+        Refusal::NoCertificate,
     ]
 }
 
@@ -150,6 +163,30 @@ fn requests() -> Vec<(&'static str, Request)> {
     ]
 }
 
+/// Certificates: revocation, enrolment, directory.
+fn certificate_requests() -> Vec<(&'static str, Request)> {
+    let known = KnownCrl { issuer: ISSUER, number: CrlNumber(12) };
+    vec![
+        ("publish-crl", PublishCrl { crl: bytes("crl"), issuer: Some(bytes("authority")) }.into()),
+        ("publish-crl.least", PublishCrl { crl: bytes("crl"), issuer: None }.into()),
+        ("read-crls", ReadCrls { known: vec![known.clone(), known] }.into()),
+        ("read-crls.least", ReadCrls { known: vec![] }.into()),
+        ("open-ticket", OpenTicket { ticket: TICKET, expires: NOW }.into()),
+        ("read-tickets", ReadTickets { tickets: vec![TICKET, TICKET] }.into()),
+        ("read-tickets.least", ReadTickets { tickets: vec![] }.into()),
+        ("answer-ticket", AnswerTicket { ticket: TICKET, sealed: bytes("sealed") }.into()),
+        ("close-ticket", CloseTicket { ticket: TICKET }.into()),
+        ("put-request", PutRequest { ticket: TICKET, sealed: bytes("sealed") }.into()),
+        ("fetch-answer", FetchAnswer { ticket: TICKET }.into()),
+        ("ask-renewal", AskRenewal { request: bytes("request") }.into()),
+        ("read-renewals", ReadRenewals { after: Some(DEVICE) }.into()),
+        ("read-renewals.least", ReadRenewals { after: None }.into()),
+        ("answer-renewal", AnswerRenewal { device: DEVICE, request: HASH, answer: bytes("answer") }.into()),
+        ("fetch-renewal", FetchRenewal { request: HASH }.into()),
+        ("search-directory", SearchDirectory { text: "jansen wijk".into(), limit: 20 }.into()),
+    ]
+}
+
 fn replies() -> Vec<(&'static str, Reply)> {
     let claimed = ClaimedDevice { device: DEVICE, claim: CLAIM, key_package: bytes("key package"), until: NOW };
     let welcome = Welcome {
@@ -161,13 +198,15 @@ fn replies() -> Vec<(&'static str, Reply)> {
         key_packages: 100,
         inbox: 2,
         last_resort: true,
+        crls: Some(CRLS),
     };
+    let chain = vec![bytes("device"), bytes("authority")];
     vec![
         ("done", Empty.into()),
         ("welcome", welcome.clone().into()),
         (
             "welcome.least",
-            Welcome { features: vec![], key_packages: 0, inbox: 0, last_resort: false, ..welcome }.into(),
+            Welcome { features: vec![], key_packages: 0, inbox: 0, last_resort: false, crls: None, ..welcome }.into(),
         ),
         ("receipt", Receipt { seq: Seq(300), at: NOW }.into()),
         ("record", record().into()),
@@ -181,6 +220,15 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("claimed.least", Claimed { devices: vec![], refused: vec![] }.into()),
         ("note", Note { seq: InboxSeq(24), day: NOW.day(), sealed: bytes("sealed") }.into()),
         ("inbox-end", InboxEnd { through: InboxSeq(24) }.into()),
+        ("crl", Crl { crl: bytes("crl"), issuer: Some(bytes("authority")) }.into()),
+        ("crl.least", Crl { crl: bytes("crl"), issuer: None }.into()),
+        ("crls-end", CrlsEnd { digest: CRLS }.into()),
+        ("ticket-request", TicketRequest { ticket: TICKET, sealed: bytes("sealed") }.into()),
+        ("renewal", Renewal { device: DEVICE, request: bytes("request"), chain: chain.clone() }.into()),
+        ("mailbox-end", MailboxEnd { more: true }.into()),
+        ("enrolment-answer", EnrolmentAnswer { answer: bytes("answer") }.into()),
+        ("found", Found { devices: vec![FoundDevice { chain }], more: true }.into()),
+        ("found.least", Found { devices: vec![], more: false }.into()),
     ]
 }
 
@@ -195,6 +243,8 @@ fn pushes() -> Vec<(&'static str, Push)> {
         ("inbox-waiting", InboxWaiting { through: InboxSeq(24) }.into()),
         ("key-packages-low", KeyPackageCount { single_use: 9, last_resort: false }.into()),
         ("going-away", GoingAway { after_ms: 1_500 }.into()),
+        ("crls-changed", CrlsChanged { issuer: ISSUER, number: CrlNumber(13) }.into()),
+        ("enrolment-waiting", Empty.into()),
     ]
 }
 
@@ -207,6 +257,7 @@ pub(crate) fn all() -> Vec<(String, Message)> {
     let own = |name: &str| name.to_owned();
     requests()
         .into_iter()
+        .chain(certificate_requests())
         .map(|(name, message)| (own(name), Message::from(message)))
         .chain(refused)
         .chain(replies().into_iter().map(|(name, message)| (own(name), message.into())))

@@ -41,6 +41,7 @@ pub(crate) async fn hello(session: &Arc<Session>, hello: &Hello) -> Result<Welco
         key_packages: facts.key_packages,
         inbox: facts.inbox,
         last_resort: facts.last_resort,
+        crls: None,
     })
 }
 
@@ -129,6 +130,20 @@ async fn at_once(session: &Session, request: Request) -> Result<Reply, Refusal> 
         Request::Read(_) | Request::Follow(_) | Request::ReadInbox(_) | Request::Unknown(_) => {
             Err(Refusal::UnknownRequest)
         }
+        // Numbers that this relay does not serve yet.
+        Request::PublishCrl(_)
+        | Request::ReadCrls(_)
+        | Request::OpenTicket(_)
+        | Request::ReadTickets(_)
+        | Request::AnswerTicket(_)
+        | Request::CloseTicket(_)
+        | Request::PutRequest(_)
+        | Request::FetchAnswer(_)
+        | Request::AskRenewal(_)
+        | Request::ReadRenewals(_)
+        | Request::AnswerRenewal(_)
+        | Request::FetchRenewal(_)
+        | Request::SearchDirectory(_) => Err(Refusal::UnknownRequest),
     }
 }
 
@@ -141,7 +156,12 @@ fn stores(request: &Request) -> bool {
         | Request::PublishKeyPackages(_)
         | Request::RegisterCursor(_)
         | Request::ClaimKeyPackages(_)
-        | Request::SendNote(_) => true,
+        | Request::SendNote(_)
+        | Request::OpenTicket(_)
+        | Request::AnswerTicket(_)
+        | Request::PutRequest(_)
+        | Request::AskRenewal(_)
+        | Request::AnswerRenewal(_) => true,
         Request::Hello(_)
         | Request::FindReceipt(_)
         | Request::Read(_)
@@ -151,6 +171,15 @@ fn stores(request: &Request) -> bool {
         | Request::ReadInbox(_)
         | Request::AcknowledgeInbox(_)
         | Request::EraseGroup(_)
+        | Request::ReadCrls(_)
+        | Request::ReadTickets(_)
+        | Request::CloseTicket(_)
+        | Request::FetchAnswer(_)
+        | Request::ReadRenewals(_)
+        | Request::FetchRenewal(_)
+        | Request::SearchDirectory(_)
+        // A full disk is no reason to let a leaver go on.
+        | Request::PublishCrl(_)
         | Request::Unknown(_) => false,
     }
 }

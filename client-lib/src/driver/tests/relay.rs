@@ -186,6 +186,7 @@ pub(super) fn welcome() -> Welcome {
         key_packages: 100,
         inbox: 0,
         last_resort: true,
+        crls: None,
     }
 }
 
