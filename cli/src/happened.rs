@@ -56,6 +56,11 @@ pub(crate) fn describe(event: &Event) -> Option<(Option<CaseId>, &'static str, S
         Event::Leaving { case, device } => {
             (Some(*case), "leaving", format!("{} has asked to leave", device.professional))
         }
+        Event::Duties { case, by, .. } => (
+            Some(*case),
+            "duties",
+            format!("{} changed who answers for the family, a handover, or the case's end", by.professional),
+        ),
         Event::NotAdded { case, professional, reason, .. } => {
             (Some(*case), "not_added", format!("{professional} was not added: {reason}"))
         }

@@ -156,7 +156,10 @@ impl From<CommandError> for Failure {
             | CommandError::NotOpen
             | CommandError::Role
             | CommandError::NotAMember
-            | CommandError::SoleCoordinator => Cause::Refused,
+            | CommandError::SoleCoordinator
+            | CommandError::SoleResponsible
+            | CommandError::Duty(_)
+            | CommandError::Closed => Cause::Refused,
         };
         Self::new(cause, error)
     }

@@ -32,7 +32,7 @@ use kring_protocol::proof::TLS_EXPORTER_LENGTH;
 pub use event::{CommitRefused, Dropped, Event, NotAdded, Suspicion};
 pub use io::{Action, Command, Connected, Input, Ticket};
 
-use crate::case::DraftError;
+use crate::case::{DraftError, DutyRefused};
 use crate::mls::DeviceCredentials;
 use crate::mls::access::AccessSeed;
 use crate::mls::group::Group;
@@ -110,6 +110,15 @@ pub enum CommandError {
     /// The coordinator cannot leave before somebody else is coordinator.
     #[error("the coordinator hands the case to somebody else before leaving")]
     SoleCoordinator,
+    /// Who alone is responsible for the family cannot go.
+    #[error("who alone is responsible for the family completes a handover before leaving or being removed")]
+    SoleResponsible,
+    /// A step of a handover or of the case's end cannot be taken.
+    #[error(transparent)]
+    Duty(DutyRefused),
+    /// The case is closed.
+    #[error("the case is closed and read only")]
+    Closed,
     /// The title is empty or too long.
     #[error("a title has 1 to 255 bytes")]
     Title,

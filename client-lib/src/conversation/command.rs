@@ -1,5 +1,6 @@
 //! What the user wants becomes an intent in the outbox, after everything that can be refused at once has been.
 
+use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{CursorId, GroupId, Seq};
 use serde_bytes::ByteBuf;
 
@@ -8,7 +9,7 @@ use super::log::first_hash;
 use super::state::{CaseRecord, GroupRecord, Phase, Stage, Want};
 use super::step::Step;
 use super::{CommandError, StepError};
-use crate::case::{CaseId, Role};
+use crate::case::{CaseId, ClosingStage, DutyStep, ItemDraft, ItemId, Role};
 use crate::mls::context::CaseContext;
 use crate::mls::group::Group;
 use crate::mls::policy::is_bound;
@@ -22,14 +23,22 @@ impl Step<'_> {
         match command {
             Command::NewCase { case, title } => self.new_case(case, title),
             Command::Send { case, item, draft } => {
-                draft.check().map_err(CommandError::Draft)?;
                 self.open_case(case)?;
-                let known = self.tx.rows().item::<serde::de::IgnoredAny>(case, self.party.address(), item)?.is_some();
-                if known || self.intents(case)?.iter().any(|intent| intent.value.want.item() == Some(item)) {
-                    return Err(CommandError::ItemExists.into());
+                self.say(case, item, draft)
+            }
+            Command::Duty { case, before, step, after } => {
+                let group = self.open_case(case)?;
+                let mls = self.take(group)?;
+                let verdict = self.can_take(case, &mls, &step);
+                self.put(group, mls);
+                verdict?;
+                for (item, draft) in before {
+                    self.say(case, item, draft)?;
                 }
-                let sent_at = self.now;
-                self.queue(case, Want::Item { id: item, draft, sent_at })?;
+                self.queue(case, Want::Duty { step })?;
+                for (item, draft) in after {
+                    self.say(case, item, draft)?;
+                }
                 Ok(())
             }
             Command::Add { case, professional, device, role } => {
@@ -77,10 +86,12 @@ impl Step<'_> {
                 let group = self.open_case(case)?;
                 let mls = self.take(group)?;
                 let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
-                let bound = mls.context().is_none_or(|context| is_bound(&context, self.party.verified(), &seats));
+                let context = mls.context().ok_or(StoreError::Corrupt)?;
                 self.put(group, mls);
-                if bound {
-                    return Err(CommandError::SoleCoordinator.into());
+                if is_bound(&context, self.party.verified(), &seats) {
+                    let coordinates = context.coordinator() == Some(&self.party.address().professional);
+                    let why = if coordinates { CommandError::SoleCoordinator } else { CommandError::SoleResponsible };
+                    return Err(why.into());
                 }
                 if !self.intents(case)?.iter().any(|intent| matches!(intent.value.want, Want::Leave)) {
                     self.queue(case, Want::Leave)?;
@@ -93,6 +104,40 @@ impl Step<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Queues something to be said.
+    fn say(&mut self, case: CaseId, item: ItemId, draft: ItemDraft) -> Result<(), StepError> {
+        draft.check().map_err(CommandError::Draft)?;
+        let group = self.open_case(case)?;
+        let mls = self.take(group)?;
+        let stage = mls.context().and_then(|context| context.duties.stage());
+        self.put(group, mls);
+        if stage >= Some(ClosingStage::Closed) {
+            return Err(CommandError::Closed.into());
+        }
+        let known = self.tx.rows().item::<serde::de::IgnoredAny>(case, self.party.address(), item)?.is_some();
+        if known || self.intents(case)?.iter().any(|intent| intent.value.want.item() == Some(item)) {
+            return Err(CommandError::ItemExists.into());
+        }
+        let sent_at = self.now;
+        self.queue(case, Want::Item { id: item, draft, sent_at })?;
+        Ok(())
+    }
+
+    /// Whether a step of the duties can be taken as they stand, or once those of this device that wait have been.
+    fn can_take(&self, case: CaseId, mls: &Group, step: &DutyStep) -> Result<(), StepError> {
+        let mut context = mls.context().ok_or(StoreError::Corrupt)?;
+        let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+        let present = |who: &ProfessionalAddress| seats.iter().any(|seat| seat.device.address().professional == *who);
+        let own = &self.party.address().professional;
+        for intent in self.intents(case)? {
+            let Want::Duty { step } = &intent.value.want else { continue };
+            // What has become impossible is dropped when its turn comes.
+            context = context.after(step, own, &present).unwrap_or(context);
+        }
+        context.after(step, own, &present).map_err(CommandError::Duty)?;
+        Ok(())
     }
 
     fn new_case(&mut self, case: CaseId, title: String) -> Result<(), StepError> {
@@ -188,6 +233,9 @@ impl Step<'_> {
         let all = seats.iter().filter(|seat| seat.device.address().professional == *professional).count();
         if context.coordinator() == Some(professional) && concerned.len() == all {
             return Err(CommandError::SoleCoordinator.into());
+        }
+        if concerned.len() == all && context.responsible() == [professional] {
+            return Err(CommandError::SoleResponsible.into());
         }
         Ok(())
     }

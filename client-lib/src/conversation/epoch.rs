@@ -78,6 +78,10 @@ impl Step<'_> {
             self.tell(Event::MembersChanged { case, by: by.clone(), added, removed });
         }
         let (Some(before), Some(after)) = (&outcome.context_before, group.context()) else { return };
+        if before.duties != after.duties {
+            let step = outcome.step(before, &by.professional, &after);
+            self.tell(Event::Duties { case, by: by.clone(), step });
+        }
         for (professional, role) in after.roles() {
             if before.role(professional).is_some_and(|old| old != *role) {
                 let professional = professional.clone();

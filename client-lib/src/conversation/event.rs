@@ -4,7 +4,7 @@ use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{DeviceId, Seq};
 use kring_protocol::refusal::Refusal;
 
-use crate::case::{CaseId, Item, ItemId, Member, Role};
+use crate::case::{CaseId, DutyRefused, DutyStep, Item, ItemId, Member, Role};
 
 /// Something that the user may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,15 @@ pub enum Event {
         professional: ProfessionalAddress,
         /// Their new role.
         role: Role,
+    },
+    /// Who answers for the family, a handover, or the case's end has changed.
+    Duties {
+        /// The case.
+        case: CaseId,
+        /// Who changed it.
+        by: DeviceAddress,
+        /// What it was; `None`: somebody is gone, and their part with them.
+        step: Option<DutyStep>,
     },
     /// A member has asked to leave.
     Leaving {
@@ -179,6 +188,12 @@ pub enum Dropped {
     /// The coordinator's other devices go already: one of them stays until somebody else coordinates.
     #[error("the coordinator hands the case to somebody else before the last device leaves")]
     LastOfCoordinator,
+    /// It is a step that is not possible, or not possible any more.
+    #[error(transparent)]
+    Duty(DutyRefused),
+    /// The case is closed: nothing is said in it any more.
+    #[error("the case is closed and read only")]
+    Closed,
     /// The relay will not take it.
     #[error("the relay does not take it: {0}")]
     Relay(Refusal),
@@ -196,8 +211,8 @@ pub enum CommitRefused {
     /// A device that it adds or updates has no valid certificate, or one with another key.
     #[error("somebody added a device that cannot show who it is")]
     Leaf,
-    /// It closes the case, which nobody can do in this version.
-    #[error("somebody tried to close the case and have it erased")]
+    /// It is not the case's last Commit but marked so at the relay, or the other way round.
+    #[error("somebody, or the relay, tried to have the case erased without the members' agreement")]
     Closes,
     /// The access key beside it is not that of the epoch that it opens.
     #[error("somebody gave the relay a false key for this case")]

@@ -11,7 +11,7 @@ use kring_protocol::message::{Gap, Note, Record, Reply, Request};
 use kring_protocol::refusal::Refusal;
 
 use super::event::Event;
-use crate::case::{CaseId, ItemDraft, ItemId, Role};
+use crate::case::{CaseId, DutyStep, ItemDraft, ItemId, Role};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -136,6 +136,18 @@ pub enum Command {
         professional: ProfessionalAddress,
         /// Their new role.
         role: Role,
+    },
+    /// Take a step of the case's duties: a handover, closing, holding. What is said before and after it is stored with
+    /// it, all or nothing, and said in this order.
+    Duty {
+        /// The case.
+        case: CaseId,
+        /// Items that the step rests on.
+        before: Vec<(ItemId, ItemDraft)>,
+        /// The step.
+        step: DutyStep,
+        /// Items that follow from it.
+        after: Vec<(ItemId, ItemDraft)>,
     },
     /// Leave a case: sends a Remove proposal, which another member commits.
     Leave {

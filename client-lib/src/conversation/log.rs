@@ -106,13 +106,15 @@ impl Step<'_> {
             Ok(Received::BadProposal { device }) => {
                 self.suspect(state.case, Some(&device), Suspicion::Unreadable);
             }
-            Ok(Received::Commit { committer, .. }) if record.closes == Some(true) => {
-                // No role closes a case in this version; the relay would let its log be erased.
-                let what = (hash, record.at);
-                return self.refuse_commit(id, state.clone(), group, what, Some(committer), CommitRefused::Closes);
-            }
             Ok(Received::Commit { staged, committer }) => {
-                match judge_staged(self.party, group, staged, committer, record.next_access_key) {
+                match judge_staged(
+                    self.party,
+                    group,
+                    staged,
+                    committer,
+                    record.next_access_key,
+                    record.closes == Some(true),
+                ) {
                     Err(reason) => {
                         let what = (hash, record.at);
                         return self.refuse_commit(id, state.clone(), group, what, Some(committer), reason);
@@ -191,13 +193,14 @@ impl Step<'_> {
                 }
             }
             Want::Open { .. } => {}
-            Want::Add { .. } | Want::Remove { .. } | Want::SetRole { .. } | Want::UpdateKeys | Want::Sweep => {
-                let merged = match record.closes {
-                    // Not what this device has sent.
-                    Some(true) => Err(CommitRefused::Closes),
-                    Some(false) | None => group.merge_own(self.party, self.tx, record.next_access_key)?,
-                };
-                match merged {
+            Want::Add { .. }
+            | Want::Remove { .. }
+            | Want::SetRole { .. }
+            | Want::Duty { .. }
+            | Want::UpdateKeys
+            | Want::Sweep => {
+                let closes = record.closes == Some(true);
+                match group.merge_own(self.party, self.tx, record.next_access_key, closes)? {
                     Err(reason) => {
                         let own = group.own_index();
                         let what = (submission.hash, record.at);

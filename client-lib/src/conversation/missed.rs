@@ -42,6 +42,7 @@ impl Step<'_> {
                 | Want::Add { .. }
                 | Want::Remove { .. }
                 | Want::SetRole { .. }
+                | Want::Duty { .. }
                 | Want::UpdateKeys
                 | Want::Sweep => continue,
             }

@@ -5,6 +5,7 @@
 //! or its epoch has ended without it. One submission of a case is under way at a time, so that what one says arrives
 //! in order.
 
+use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{CursorId, GroupId, MessageHash, OperationId, Seq, Timestamp};
 use kring_protocol::message::{ClaimKeyPackages, CreateGroup, Request, SealedWelcome, Submit, SubmitCommit};
 use kring_protocol::payload::Payload;
@@ -15,7 +16,7 @@ use super::inbox::{Envelope, Follows};
 use super::session::Asked;
 use super::state::{GroupRecord, Intent, Phase, Stage, Submission, Want};
 use super::step::{Step, access};
-use crate::case::{CaseId, Role};
+use crate::case::{CaseId, ClosingStage, DutyStep, Role};
 use crate::item::{self, Seen, sha256};
 use crate::mls::context::CaseContext;
 use crate::mls::group::{Group, MlsFailure, Plan, Prepared};
@@ -233,6 +234,7 @@ impl Step<'_> {
     ) -> Result<Built, StoreError> {
         match want {
             Want::Open { .. } => Ok(Built::Done),
+            Want::Item { .. } if is_read_only(mls) => Ok(Built::Dropped(Dropped::Closed)),
             Want::Item { id, draft, sent_at } => {
                 let hash = state.hash.as_slice().try_into().map_err(|_| StoreError::Corrupt)?;
                 let seen = Seen { seq: state.at.unwrap_or(Seq(0)), hash };
@@ -291,6 +293,7 @@ impl Step<'_> {
                 context.set_role(&professional, role);
                 self.build_commit(group, mls, Plan { context: Some(context), ..Plan::default() })
             }
+            Want::Duty { step } => self.build_duty(group, mls, step),
             Want::UpdateKeys => self.build_commit(group, mls, Plan::default()),
             Want::Sweep => {
                 let mut remove = Vec::new();
@@ -360,7 +363,7 @@ impl Step<'_> {
         let add = joiners.iter().map(|joiner| joiner.checked.key_package.clone()).collect();
         let coming = context.coordinator() == Some(professional);
         let remove = mls.may_go(self.party, mls.revoked(self.party, self.now), coming)?;
-        let plan = Plan { add, remove, context: change.then_some(context) };
+        let plan = Plan { add, remove, context: change.then_some(context), step: None };
         let prepared = match mls.commit(self.party, self.tx, plan) {
             Ok(prepared) => prepared,
             Err(MlsFailure::Store(error)) => return Err(error),
@@ -395,6 +398,17 @@ impl Step<'_> {
         self.tell(Event::NotAdded { case, professional: professional.clone(), device, reason });
     }
 
+    /// A step of the duties, as they stand now: somebody else may have been first.
+    fn build_duty(&mut self, group: GroupId, mls: &mut Group, step: DutyStep) -> Result<Built, StoreError> {
+        let context = mls.context().ok_or(StoreError::Corrupt)?;
+        let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
+        let present = |who: &ProfessionalAddress| seats.iter().any(|seat| seat.device.address().professional == *who);
+        if let Err(refused) = context.after(&step, &self.party.address().professional, &present) {
+            return Ok(Built::Dropped(Dropped::Duty(refused)));
+        }
+        self.build_commit(group, mls, Plan { step: Some(step), ..Plan::default() })
+    }
+
     fn build_commit(&mut self, group: GroupId, mls: &mut Group, plan: Plan) -> Result<Built, StoreError> {
         match mls.commit(self.party, self.tx, plan) {
             Ok(prepared) => Ok(Built::Submission(Box::new(commit_submission(group, mls, prepared, Vec::new())))),
@@ -402,6 +416,11 @@ impl Step<'_> {
             Err(MlsFailure::Refused) => Ok(Built::Dropped(Dropped::Role)),
         }
     }
+}
+
+/// Whether nothing is said any more: the case is closed.
+fn is_read_only(mls: &Group) -> bool {
+    mls.context().and_then(|context| context.duties.stage()) >= Some(ClosingStage::Closed)
 }
 
 fn message_submission(group: GroupId, mls: &Group, message: Vec<u8>, item: Option<Vec<u8>>) -> Submission {
@@ -432,7 +451,7 @@ fn commit_submission(group: GroupId, mls: &Group, prepared: Prepared, welcomes: 
             message: Payload::from(prepared.message),
             next_access_key: prepared.next_access_key,
             welcomes,
-            closes: None,
+            closes: prepared.closes.then_some(true),
         }),
         item: None,
         accepted: None,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::joining::LastKnown;
-use crate::case::{Body, CaseId, DraftBody, Item, ItemDraft, ItemId, Position, Role, Sensitivity};
+use crate::case::{Body, CaseId, DraftBody, DutyStep, Item, ItemDraft, ItemId, Position, Role, Sensitivity};
 
 /// One case.
 #[derive(Clone, Serialize, Deserialize)]
@@ -141,6 +141,8 @@ pub(crate) enum Want {
     Remove { professional: ProfessionalAddress, device: Option<DeviceId> },
     /// Another role.
     SetRole { professional: ProfessionalAddress, role: Role, along: Option<GroupId> },
+    /// A step of the case's duties.
+    Duty { step: DutyStep },
     /// This device out of the case.
     Leave,
     /// Fresh keys.
@@ -177,7 +179,11 @@ pub(crate) struct Submission {
 impl Want {
     /// Whether it becomes a Commit.
     pub(crate) fn is_commit(&self) -> bool {
-        matches!(self, Self::Add { .. } | Self::Remove { .. } | Self::SetRole { .. } | Self::UpdateKeys | Self::Sweep)
+        match self {
+            Self::Add { .. } | Self::Remove { .. } | Self::SetRole { .. } | Self::Duty { .. } => true,
+            Self::UpdateKeys | Self::Sweep => true,
+            Self::Open { .. } | Self::Item { .. } | Self::Leave => false,
+        }
     }
 
     /// The item that it is, if it is one.

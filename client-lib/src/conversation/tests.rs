@@ -6,6 +6,7 @@ mod attacks;
 mod bad_commits;
 mod cases;
 mod crashes;
+mod duties;
 pub(crate) mod harness;
 mod joining;
 mod members;

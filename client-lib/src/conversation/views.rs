@@ -1,10 +1,13 @@
 //! Reading: cases, items, members, what is under way.
 
+use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{Epoch, GroupId, Seq};
 
 use super::Conversation;
 use super::state::{CaseRecord, GroupRecord, Intent, Phase, Stage, StoredItem, Want};
-use crate::case::{CaseId, CaseStatus, CaseView, Delivery, Digest, Item, Member, OutboxEntry, Position, Role};
+use crate::case::{
+    CaseId, CaseStatus, CaseView, Delivery, Digest, Duties, Item, Member, OutboxEntry, Position, Role,
+};
 use crate::item::sha256;
 use crate::mls::group::Group;
 use crate::store::StoreError;
@@ -95,6 +98,16 @@ impl Conversation {
                     leaving: leaving.contains(&seat.index),
                 })
                 .collect())
+        })
+    }
+
+    /// Who answers for the family of a case, and what is under way about it, as all members agree on it.
+    pub fn duties(&self, case: CaseId) -> Result<Option<(Vec<ProfessionalAddress>, Duties)>, StoreError> {
+        let Some(record) = self.store.read().case::<CaseRecord>(case)? else { return Ok(None) };
+        self.with_group(record.group, |group| {
+            let context = group.context().ok_or(StoreError::Corrupt)?;
+            let responsible = context.responsible().into_iter().cloned().collect();
+            Ok(Some((responsible, context.duties)))
         })
     }
 

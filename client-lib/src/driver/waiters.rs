@@ -40,6 +40,7 @@ enum Goal {
     Remove { professional: ProfessionalAddress, device: Option<DeviceId>, answer: Answer<Changed> },
     SetRole { professional: ProfessionalAddress, role: Role, answer: Answer<Changed> },
     Leave(Answer<Changed>),
+    Duty(Answer<Changed>),
     UpdateKeys(Answer<Changed>),
 }
 
@@ -84,6 +85,7 @@ impl Waiters {
                 (case, Goal::SetRole { professional: professional.clone(), role: *role, answer })
             }
             (Command::Leave { case }, Waiter::Changed(answer)) => (case, Goal::Leave(answer)),
+            (Command::Duty { case, .. }, Waiter::Changed(answer)) => (case, Goal::Duty(answer)),
             (Command::UpdateKeys { case }, Waiter::Changed(answer)) => (case, Goal::UpdateKeys(answer)),
             // A waiter of another kind than the command's: its sender is dropped, and the caller sees `Closed`.
             _ => return,
@@ -163,6 +165,7 @@ impl Waiters {
             | Event::Joined { .. }
             | Event::Item(_)
             | Event::Leaving { .. }
+            | Event::Duties { .. }
             | Event::Gap { .. }
             | Event::OutOfStep { .. }
             | Event::Unreachable { .. }
@@ -214,7 +217,11 @@ impl WaitedFor {
             (Command::Send { case, item, .. }, Waiter::Item(_)) => Self::Item(*case, *item),
             (Command::Add { .. }, Waiter::Added(_))
             | (
-                Command::Remove { .. } | Command::SetRole { .. } | Command::Leave { .. } | Command::UpdateKeys { .. },
+                Command::Remove { .. }
+                | Command::SetRole { .. }
+                | Command::Duty { .. }
+                | Command::Leave { .. }
+                | Command::UpdateKeys { .. },
                 Waiter::Changed(_),
             ) => Self::Change,
             _ => Self::Nothing,
@@ -229,6 +236,7 @@ impl Goal {
             Self::Remove { answer, .. }
             | Self::SetRole { answer, .. }
             | Self::Leave(answer)
+            | Self::Duty(answer)
             | Self::UpdateKeys(answer) => answer.is_closed(),
         }
     }
@@ -249,7 +257,7 @@ impl Change {
             Goal::Remove { professional, device, .. } => {
                 self.done |= removed.iter().any(|member| is(member, professional, *device));
             }
-            Goal::SetRole { .. } | Goal::Leave(_) | Goal::UpdateKeys(_) => {}
+            Goal::SetRole { .. } | Goal::Leave(_) | Goal::Duty(_) | Goal::UpdateKeys(_) => {}
         }
     }
 
@@ -268,6 +276,7 @@ impl Change {
             Goal::Remove { answer, .. }
             | Goal::SetRole { answer, .. }
             | Goal::Leave(answer)
+            | Goal::Duty(answer)
             | Goal::UpdateKeys(answer) => {
                 let _ = answer.send(match dropped {
                     Some(reason) if !self.done || reason == NotDone::Dropped(Dropped::Left) => Err(reason),

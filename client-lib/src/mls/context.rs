@@ -11,7 +11,7 @@ use openmls::prelude::{
 use serde::{Deserialize, Serialize};
 
 use super::{CASE_EXTENSION, INBOX_EXTENSION};
-use crate::case::{CaseId, Role};
+use crate::case::{CaseId, Duties, DutyRefused, DutyStep, Role, Seated};
 use crate::store::{decode, encode};
 
 /// Version of the extension's form.
@@ -25,6 +25,9 @@ pub(crate) struct CaseContext {
     pub(crate) title: String,
     roles: Vec<(ProfessionalAddress, Role)>,
     pub(crate) predecessor: Option<Predecessor>,
+    /// Who answers for the family.
+    #[serde(default, skip_serializing_if = "Duties::is_default")]
+    pub(crate) duties: Duties,
 }
 
 /// The group that this one goes on from.
@@ -53,7 +56,15 @@ pub(crate) struct Lent {
 
 impl CaseContext {
     pub(crate) fn new(case: CaseId, title: String, coordinator: ProfessionalAddress) -> Self {
-        Self { version: VERSION, case, title, roles: vec![(coordinator, Role::Coordinator)], predecessor: None }
+        let duties = Duties::of(coordinator.clone());
+        Self {
+            version: VERSION,
+            case,
+            title,
+            roles: vec![(coordinator, Role::Coordinator)],
+            predecessor: None,
+            duties,
+        }
     }
 
     /// Reads the context of a group; `None` if it has none that can be believed.
@@ -62,8 +73,8 @@ impl CaseContext {
         let context: Self = decode(bytes).ok()?;
         let rising = context.roles.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let coordinators = context.roles.iter().filter(|(_, role)| *role == Role::Coordinator).count();
-        (context.version == VERSION && rising && coordinators == 1 && encode(&context).ok()? == *bytes)
-            .then_some(context)
+        let in_order = rising && coordinators == 1 && context.duties.is_well_formed();
+        (context.version == VERSION && in_order && encode(&context).ok()? == *bytes).then_some(context)
     }
 
     /// All extensions of a group with this context.
@@ -111,6 +122,8 @@ impl CaseContext {
     /// Gives a professional a role; making somebody coordinator makes the coordinator before a deputy.
     pub(crate) fn set_role(&mut self, professional: &ProfessionalAddress, role: Role) {
         if role == Role::Coordinator {
+            // Responsibility moves by a handover alone.
+            *self = self.with_responsible_named();
             for (_, other) in self.roles.iter_mut().filter(|(_, other)| *other == Role::Coordinator) {
                 *other = Role::Deputy;
             }
@@ -121,8 +134,50 @@ impl CaseContext {
         }
     }
 
-    /// Takes a professional out of the roles.
+    /// Takes a professional out of the case: out of the roles, and out of what they answer for.
     pub(crate) fn forget(&mut self, professional: &ProfessionalAddress) {
         self.roles.retain(|(address, _)| address != professional);
+        let heir = self.roles.iter().min_by_key(|(_, role)| *role).map(|(address, _)| address);
+        self.duties = self.duties.without(professional, heir);
+    }
+
+    /// The context once these are gone: they have no role any more, and no part in what is under way.
+    pub(crate) fn after_removal<'a>(&self, gone: impl IntoIterator<Item = &'a ProfessionalAddress>) -> Self {
+        let mut next = self.clone();
+        for professional in gone {
+            next.forget(professional);
+        }
+        next
+    }
+
+    /// The same, with who is responsible written out where it is the coordinator.
+    pub(crate) fn with_responsible_named(&self) -> Self {
+        let mut named = self.clone();
+        if named.duties.responsible.is_empty() {
+            named.duties.responsible = self.coordinator().cloned().into_iter().collect();
+        }
+        named
+    }
+
+    /// Who answers for the family; never nobody.
+    pub(crate) fn responsible(&self) -> Vec<&ProfessionalAddress> {
+        self.duties.responsible(self.coordinator())
+    }
+
+    /// The context after a step by somebody, while these have a device in the group.
+    pub(crate) fn after(
+        &self,
+        step: &DutyStep,
+        by: &ProfessionalAddress,
+        present: &dyn Fn(&ProfessionalAddress) -> bool,
+    ) -> Result<Self, DutyRefused> {
+        let duties = self.duties.after(step, by, &Seated { roles: &self.roles, present })?;
+        let mut next = Self { duties, ..self.clone() };
+        if let DutyStep::Complete { offer } = step
+            && let Some(coordinator) = self.duties.handover(*offer).and_then(|handover| handover.coordinator.clone())
+        {
+            next.set_role(&coordinator, Role::Coordinator);
+        }
+        Ok(next)
     }
 }

@@ -3,10 +3,11 @@
 //! It depends on nothing but what every member has (the group's context and tree, the Commit's proposals, its
 //! committer's leaf, the access key beside it), so that all members judge alike, whenever they read the Commit.
 //! Refused: a leaf that cannot show who it is, whether added or updated; a device that is in the group already; a
-//! change that the committer's role does not allow; an access key that is not the next epoch's.
+//! change that the committer's role does not allow; an access key that is not the next epoch's; a mark beside the Commit
+//! that says otherwise than the Commit whether it is the case's last.
 
 use kring_pki::verify::VerifiedDevice;
-use kring_protocol::address::DeviceAddress;
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::AccessKey;
 use openmls::prelude::{LeafNodeIndex, Proposal, Sender, StagedCommit};
 
@@ -14,6 +15,7 @@ use super::context::CaseContext;
 use super::group::Group;
 use super::party::Party;
 use super::policy::{Change, Removal, judge};
+use crate::case::{ClosingStage, DutyStep};
 use crate::conversation::CommitRefused;
 
 /// A Commit that may be merged. Only this module makes it.
@@ -33,6 +35,24 @@ pub(crate) struct Outcome {
     pub(crate) context_before: Option<CaseContext>,
     /// This device was removed.
     pub(crate) self_removed: bool,
+    /// It is the case's last Commit: everything of the case is to be destroyed.
+    pub(crate) erases: bool,
+}
+
+impl Outcome {
+    /// The step of the duties that the Commit has taken.
+    pub(crate) fn step(
+        &self,
+        before: &CaseContext,
+        by: &ProfessionalAddress,
+        after: &CaseContext,
+    ) -> Option<DutyStep> {
+        let gone: Vec<_> = self.removed.iter().map(|device| &device.address().professional).collect();
+        let now = before.after_removal(gone.into_iter().filter(|who| after.role(who).is_none()));
+        let steps = DutyStep::between(&now.duties, &after.duties);
+        let fits = |step: &DutyStep| now.after(step, by, &|_| true).is_ok_and(|next| next.duties == after.duties);
+        steps.into_iter().find(fits)
+    }
 }
 
 impl Judged {
@@ -49,8 +69,12 @@ pub(crate) fn judge_staged(
     staged: Box<StagedCommit>,
     committer: LeafNodeIndex,
     next_access_key: Option<AccessKey>,
+    closes: bool,
 ) -> Result<Judged, CommitRefused> {
     let outcome = judge_commit(party, group, &staged, committer)?;
+    if outcome.erases != closes {
+        return Err(CommitRefused::Closes);
+    }
     if !staged.self_removed() {
         let derived = super::group::staged_access(party, group, &staged).ok_or(CommitRefused::Unreadable)?;
         if derived.public().ok() != next_access_key {
@@ -124,5 +148,7 @@ pub(super) fn judge_commit(
         remaining.push(device.clone());
     }
     judge(&context, &by.device.address().professional, &change, &remaining).map_err(|_| CommitRefused::Role)?;
+    let erasing = |next: &CaseContext| next.duties.stage() == Some(ClosingStage::Erasing);
+    outcome.erases = change.context.as_ref().is_some_and(erasing);
     Ok(outcome)
 }

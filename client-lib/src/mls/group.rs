@@ -19,6 +19,7 @@ use super::leaf::BadLeaf;
 use super::padding::{HANDSHAKE, message_class};
 use super::party::Party;
 use super::{SUITE, policy};
+use crate::case::DutyStep;
 use crate::conversation::CommitRefused;
 use crate::store::{StoreError, Transaction};
 
@@ -47,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) add: Vec<KeyPackage>,
     pub(crate) remove: Vec<LeafNodeIndex>,
     pub(crate) context: Option<CaseContext>,
+    /// One step of the case's duties.
+    pub(crate) step: Option<DutyStep>,
 }
 
 /// A Commit that is ready to be sent; it waits in the group until it is merged or discarded.
@@ -54,6 +57,8 @@ pub(crate) struct Prepared {
     pub(crate) message: Vec<u8>,
     pub(crate) welcome: Option<Vec<u8>>,
     pub(crate) next_access_key: AccessKey,
+    /// It is the case's last: the relay may erase the log after it.
+    pub(crate) closes: bool,
 }
 
 /// What a message turned out to be.
@@ -250,6 +255,8 @@ impl Group {
         let own = self.inner.own_leaf_index();
         let asked = plan.remove.clone();
         let going = self.going(party, &plan).ok_or(MlsFailure::Refused)?;
+        let all = [asked.as_slice(), going.as_slice()].concat();
+        let context = self.next_context(party, &plan, &all).ok_or(MlsFailure::Refused)?;
         let mut builder = self
             .inner
             .commit_builder()
@@ -257,7 +264,7 @@ impl Group {
             .force_self_update(true)
             .propose_removals(plan.remove)
             .propose_adds(plan.add);
-        if let Some(context) = plan.context {
+        if let Some(context) = context {
             let extensions = context.extensions().ok_or(MlsFailure::Refused)?;
             builder = builder.propose_group_context_extensions(extensions).map_err(|_| MlsFailure::Refused)?;
         }
@@ -295,12 +302,12 @@ impl Group {
         let message = bundle.into_commit().tls_serialize_detached().map_err(|_| StoreError::Internal)?;
         let pending = self.inner.pending_commit().ok_or(StoreError::Internal)?;
         // The same judgement as for everybody else's.
-        if judge_commit(party, self, pending, own).is_err() {
+        let Ok(outcome) = judge_commit(party, self, pending, own) else {
             self.discard(party, step)?;
             return Err(MlsFailure::Refused);
-        }
+        };
         let access = self.pending_access(party).ok_or(StoreError::Internal)?;
-        Ok(Prepared { message, welcome, next_access_key: access.public()? })
+        Ok(Prepared { message, welcome, next_access_key: access.public()?, closes: outcome.erases })
     }
 
     /// Discards the own pending Commit.
@@ -390,10 +397,12 @@ impl Group {
         party: &Party,
         step: &Transaction<'_>,
         next_access_key: Option<AccessKey>,
+        closes: bool,
     ) -> Result<Result<Outcome, CommitRefused>, StoreError> {
         let Some(pending) = self.inner.pending_commit() else { return Ok(Err(CommitRefused::Unreadable)) };
         let outcome = match judge_commit(party, self, pending, self.inner.own_leaf_index()) {
-            Ok(outcome) => outcome,
+            Ok(outcome) if outcome.erases == closes => outcome,
+            Ok(_) => return Ok(Err(CommitRefused::Closes)),
             Err(refused) => return Ok(Err(refused)),
         };
         let derived = self.pending_access(party).ok_or(StoreError::Internal)?.public()?;

@@ -1,7 +1,9 @@
-//! Who goes: those who wish to leave and those who are taken out, as long as the coordinator keeps a device.
+//! Who goes: those who wish to leave and those who are taken out, as long as the coordinator keeps a device and somebody
+//! responsible stays.
 
 use openmls::prelude::{LeafNodeIndex, Proposal, QueuedProposal};
 
+use super::context::CaseContext;
 use super::group::{Group, Plan, Seat};
 use super::party::Party;
 use super::policy;
@@ -19,8 +21,8 @@ impl Group {
             .collect()
     }
 
-    /// Of those who are to go, those who can without taking the coordinator's last device along. `coming`: a device of
-    /// the coordinator's joins at the same time.
+    /// Of those who are to go, those who can without taking the coordinator's last device, or that of the last who is
+    /// responsible, along. `coming`: a device of the coordinator's joins at the same time.
     pub(crate) fn may_go(
         &self,
         party: &Party,
@@ -29,20 +31,48 @@ impl Group {
     ) -> Result<Vec<LeafNodeIndex>, StoreError> {
         let seats = self.seats(party).map_err(|_| StoreError::Corrupt)?;
         let context = self.context().ok_or(StoreError::Corrupt)?;
-        Ok(policy::may_go(context.coordinator(), &seats, wanted, coming))
+        Ok(policy::may_go(&context, &seats, wanted, coming))
     }
 
-    /// Who goes with a Commit: whom it removes, and those who leave unless the coordinator's last device were among
-    /// them.
+    /// Who goes with a Commit: whom it removes, and those who leave, as far as they can.
     pub(super) fn going(&self, party: &Party, plan: &Plan) -> Option<Vec<LeafNodeIndex>> {
-        let context = plan.context.clone().or_else(|| self.context())?;
+        let now = self.context()?;
+        let context = plan.context.clone().unwrap_or_else(|| now.clone());
         let seats = self.seats(party).ok()?;
         let coming = plan.add.iter().any(|key_package| {
             let device = party.leaves.node(key_package.leaf_node());
             device.is_ok_and(|device| Some(&device.address().professional) == context.coordinator())
         });
         let wanted = plan.remove.iter().copied().chain(self.leaving());
-        Some(policy::may_go(context.coordinator(), &seats, wanted, coming))
+        // Before the change and after it.
+        let wanted = policy::may_go(&now, &seats, wanted, coming);
+        Some(policy::may_go(&context, &seats, wanted, coming))
+    }
+
+    /// The context that a Commit sets, if it sets one: without those who go, with its step taken. The outer `None`: its
+    /// step cannot be taken.
+    pub(super) fn next_context(
+        &self,
+        party: &Party,
+        plan: &Plan,
+        going: &[LeafNodeIndex],
+    ) -> Option<Option<CaseContext>> {
+        let now = self.context()?;
+        let seats = self.seats(party).ok()?;
+        let goes = |seat: &&Seat| seat.index != self.own_index() && going.contains(&seat.index);
+        let stays = seats.iter().filter(|seat| !goes(seat)).map(|seat| seat.device.address().professional.clone());
+        let joins = plan.add.iter().filter_map(|key_package| {
+            party.leaves.node(key_package.leaf_node()).ok().map(|device| device.address().professional.clone())
+        });
+        let present: Vec<_> = stays.chain(joins).collect();
+        let gone = seats.iter().filter(goes).map(|seat| &seat.device.address().professional);
+        let gone = gone.filter(|who| !present.contains(who));
+        let mut next = plan.context.as_ref().unwrap_or(&now).after_removal(gone);
+        if let Some(step) = &plan.step {
+            let own = &party.address().professional;
+            next = next.after(step, own, &|who| present.contains(who)).ok()?;
+        }
+        Some((next != now).then_some(next))
     }
 
     /// Everybody whom nobody has heard to leave, and `asking`.

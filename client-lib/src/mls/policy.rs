@@ -2,7 +2,9 @@
 //! and outbound alike, and sees only what every member has.
 //!
 //! Refused: adding or removing without the right; giving roles without the right; a removal that leaves the case
-//! without its coordinator; anything but adding, removing, and a new case context; changing what never changes.
+//! without its coordinator or without anybody responsible; a removal that leaves traces of who is gone in the context; a
+//! step of a handover, or of the case's end, that is not that member's or not yet possible; anything but adding,
+//! removing, and a new case context; changing what never changes; every Commit once the case is being erased.
 
 use kring_pki::verify::VerifiedDevice;
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
@@ -10,7 +12,7 @@ use openmls::prelude::LeafNodeIndex;
 
 use super::context::{CaseContext, Lent};
 use super::group::Seat;
-use crate::case::Role;
+use crate::case::{ClosingStage, DutyStep, Role};
 
 /// What a Commit does, besides fresh keys.
 #[derive(Default)]
@@ -55,6 +57,15 @@ pub(crate) enum Forbidden {
     /// The coordinator would be gone.
     #[error("the coordinator hands the case over before leaving")]
     Coordinator,
+    /// Nobody in the case would be responsible for the family.
+    #[error("who alone is responsible for the family hands it over before leaving")]
+    Responsible,
+    /// A step of a handover or of the case's end that is not the committer's, or not possible.
+    #[error("this step of a handover or of the case's end is not possible")]
+    Duties,
+    /// The case is read only, or is being erased.
+    #[error("the case is closed")]
+    Closed,
     /// Something changes that never does.
     #[error("a case's identity does not change")]
     Identity,
@@ -81,28 +92,92 @@ pub(crate) fn judge(
     if !manages && change.removed.iter().any(|removal| !removal.by_itself) {
         return Err(Forbidden::Removing);
     }
+    let stage = context.duties.stage();
+    if stage == Some(ClosingStage::Erasing) {
+        return Err(Forbidden::Closed);
+    }
     let next = change.context.as_ref().unwrap_or(context);
+    let gone = gone(change, remaining);
+    let answered_for = keeps_responsible(context, &gone, remaining);
+    if gone.iter().any(|who| next.role(who).is_some()) {
+        return Err(Forbidden::Roles);
+    }
+    let now = context.after_removal(gone);
     if let Some(lent) = context.lent() {
-        while_lent(context, lent, (committer, role), change)?;
-        return in_order(next, change, remaining);
+        while_lent(&now, next, lent, (committer, role), change)?;
+        in_order(next, change, remaining)?;
+        return answered_for;
     }
     if next.case != context.case || next.title != context.title || next.predecessor != context.predecessor {
         return Err(Forbidden::Identity);
     }
-    if role != Role::Coordinator {
-        may_change_roles(context, next, change, manages)?;
+    let read_only = stage == Some(ClosingStage::Closed);
+    if read_only && change.added.iter().any(|device| now.role(&device.professional).is_none()) {
+        return Err(Forbidden::Closed);
     }
-    in_order(next, change, remaining)
+    let now = with_step(now, next, committer, remaining)?;
+    if role != Role::Coordinator {
+        may_change_roles(&now, next, change, manages)?;
+    }
+    in_order(next, change, remaining)?;
+    answered_for
 }
 
-/// Whether a case is in order after a Commit: everybody has a role, the coordinator is there.
-fn in_order(next: &CaseContext, _change: &Change, remaining: &[DeviceAddress]) -> Result<(), Forbidden> {
+/// Professionals whose last device a Commit removes.
+fn gone<'c>(change: &'c Change, remaining: &[DeviceAddress]) -> Vec<&'c ProfessionalAddress> {
+    let mut gone: Vec<_> = change.removed.iter().map(|removal| &removal.device.professional).collect();
+    gone.retain(|who| !remaining.iter().any(|device| device.professional == **who));
+    gone.sort_unstable();
+    gone.dedup();
+    gone
+}
+
+/// Nobody responsible goes unless somebody responsible is in the group after it.
+fn keeps_responsible(
+    context: &CaseContext,
+    gone: &[&ProfessionalAddress],
+    remaining: &[DeviceAddress],
+) -> Result<(), Forbidden> {
+    let responsible = context.responsible();
+    let goes = responsible.iter().any(|who| gone.contains(who));
+    let stays = |who: &&&ProfessionalAddress| remaining.iter().any(|device| device.professional == ***who);
+    if goes && responsible.iter().find(stays).is_none() { Err(Forbidden::Responsible) } else { Ok(()) }
+}
+
+/// The context with the one step of the duties that a Commit takes, if it takes any.
+fn with_step(
+    now: CaseContext,
+    next: &CaseContext,
+    committer: &ProfessionalAddress,
+    remaining: &[DeviceAddress],
+) -> Result<CaseContext, Forbidden> {
+    // Who becomes coordinator without a handover leaves the responsibility where it is, written out.
+    if now.duties == next.duties || now.with_responsible_named().duties == next.duties {
+        return Ok(now);
+    }
+    let present = |who: &ProfessionalAddress| remaining.iter().any(|device| device.professional == *who);
+    let steps = DutyStep::between(&now.duties, &next.duties).into_iter();
+    let reached = steps.filter_map(|step| now.after(&step, committer, &present).ok());
+    let mut fitting = reached.filter(|after| after.duties == next.duties);
+    // Of two that move the same responsibility, the one that moves the coordinator's role as it was moved.
+    let first = fitting.next().ok_or(Forbidden::Duties)?;
+    let same = |after: &CaseContext| after.coordinator() == next.coordinator();
+    if same(&first) { Ok(first) } else { Ok(fitting.find(same).unwrap_or(first)) }
+}
+
+/// Whether a case is in order after a Commit: everybody has a role, the coordinator is there, who answers for the family
+/// takes part.
+fn in_order(next: &CaseContext, change: &Change, remaining: &[DeviceAddress]) -> Result<(), Forbidden> {
     let stays = |who: &ProfessionalAddress| remaining.iter().any(|device| device.professional == *who);
     if remaining.iter().any(|device| next.role(&device.professional).is_none()) {
         return Err(Forbidden::AddedWithoutRole);
     }
     if !next.coordinator().is_some_and(stays) {
         return Err(Forbidden::Coordinator);
+    }
+    let reads_only = |who: &&ProfessionalAddress| !matches!(next.role(who), Some(role) if role != Role::Observer);
+    if change.context.is_some() && next.responsible().iter().any(reads_only) {
+        return Err(Forbidden::Responsible);
     }
     Ok(())
 }
@@ -111,6 +186,7 @@ fn in_order(next: &CaseContext, _change: &Change, remaining: &[DeviceAddress]) -
 /// back, and nothing else. The starter can remove what its own role lets it remove.
 fn while_lent(
     context: &CaseContext,
+    next: &CaseContext,
     lent: &Lent,
     (committer, role): (&ProfessionalAddress, Role),
     change: &Change,
@@ -124,45 +200,47 @@ fn while_lent(
         return Err(Forbidden::Removing);
     }
     let gives_back = *committer == lent.starter || *committer == lent.coordinator;
-    match &change.context {
-        None => Ok(()),
-        Some(next) if gives_back && context.given_back().as_ref() == Some(next) => Ok(()),
-        Some(_) => Err(Forbidden::Roles),
-    }
+    let back = gives_back && context.given_back().as_ref() == Some(next);
+    if next == context || back { Ok(()) } else { Err(Forbidden::Roles) }
 }
 
-/// Whether a device cannot go because its professional, the coordinator, would be gone with it.
+/// Whether a device cannot go because with it the coordinator, or the last who is responsible, would be gone.
 pub(crate) fn is_bound(context: &CaseContext, device: &VerifiedDevice, seats: &[Seat]) -> bool {
-    let who = &device.address().professional;
-    let others = seats.iter().map(|seat| seat.device.address());
-    context.coordinator() == Some(who)
-        && !others.into_iter().any(|other| other.professional == *who && other != device.address())
+    let others = seats.iter().map(|seat| seat.device.address()).filter(|other| *other != device.address());
+    let others: Vec<_> = others.map(|other| &other.professional).collect();
+    !can_go(context, &device.address().professional, &others)
 }
 
-/// Of those who are to go, in their order, everybody but those with whom the coordinator's last device would be gone.
-/// `coming`: a device of the coordinator's joins at the same time.
+/// Whether somebody's device can go while these are the professionals of the others.
+fn can_go(context: &CaseContext, goes: &ProfessionalAddress, others: &[&ProfessionalAddress]) -> bool {
+    if others.contains(&goes) {
+        return true;
+    }
+    let responsible = context.responsible();
+    let coordinated = context.coordinator() != Some(goes);
+    coordinated && (!responsible.contains(&goes) || responsible.iter().any(|who| others.contains(who)))
+}
+
+/// Of those who are to go, in their order, everybody but those with whom the coordinator, or the last who is responsible,
+/// would be gone. `coming`: a device of the coordinator's joins at the same time.
 pub(crate) fn may_go(
-    coordinator: Option<&ProfessionalAddress>,
+    context: &CaseContext,
     seats: &[Seat],
     wanted: impl IntoIterator<Item = LeafNodeIndex>,
     coming: bool,
 ) -> Vec<LeafNodeIndex> {
-    let of_coordinator = |index| {
-        seats.iter().any(|seat| seat.index == index && Some(&seat.device.address().professional) == coordinator)
-    };
-    let mut left = seats.iter().filter(|seat| of_coordinator(seat.index)).count() + usize::from(coming);
+    let mut left: Vec<_> = seats.iter().map(|seat| (seat.index, &seat.device.address().professional)).collect();
+    let joins = context.coordinator().filter(|_| coming);
     let mut going = Vec::new();
     for index in wanted {
-        if going.contains(&index) {
-            continue;
+        let Some(place) = left.iter().position(|(other, _)| *other == index) else { continue };
+        let (_, goes) = left[place];
+        let others = left.iter().filter(|(other, _)| *other != index).map(|(_, who)| *who);
+        let others: Vec<_> = others.chain(joins).collect();
+        if can_go(context, goes, &others) {
+            left.remove(place);
+            going.push(index);
         }
-        if of_coordinator(index) {
-            if left <= 1 {
-                continue;
-            }
-            left -= 1;
-        }
-        going.push(index);
     }
     going
 }
@@ -219,7 +297,9 @@ mod tests {
     }
 
     fn remove(name: &str, by_itself: bool) -> Change {
-        Change { removed: vec![Removal { device: device(name, 1), by_itself }], ..Change::default() }
+        let next = context().after_removal([&who(name)]);
+        let removed = vec![Removal { device: device(name, 1), by_itself }];
+        Change { removed, context: Some(next), ..Change::default() }
     }
 
     fn roles(professional: &str, role: Role) -> Change {

@@ -74,7 +74,7 @@ fn two(region: &Region) -> (Member, Group, Member, Group) {
     let prepared = hers.commit(&anne.party, &tx, plan).unwrap();
     let pending = hers.pending_access(&anne.party).unwrap().public().unwrap();
     assert_eq!(pending, prepared.next_access_key);
-    hers.merge_own(&anne.party, &tx, Some(pending)).unwrap().unwrap();
+    hers.merge_own(&anne.party, &tx, Some(pending), false).unwrap().unwrap();
     assert_eq!(hers.access(&anne.party).unwrap().public().unwrap(), pending);
     tx.commit().unwrap();
 
@@ -105,7 +105,7 @@ fn pending_staged_and_merged_give_the_same_access_key() {
         panic!("a Commit")
     };
     let key = prepared.next_access_key;
-    let judged = judge_staged(&bert.party, &his, staged, committer, Some(key));
+    let judged = judge_staged(&bert.party, &his, staged, committer, Some(key), false);
     let judged = judged.map_err(|_| "judged").unwrap();
     let tx = bert.store.begin().unwrap();
     his.merge(&bert.party, &tx, judged).unwrap();
@@ -123,7 +123,7 @@ fn a_commit_with_another_access_key_or_none_is_refused() {
         let Received::Commit { staged, committer } = received(&mut his, &mut bert, &prepared.message) else {
             panic!("a Commit")
         };
-        let judged = judge_staged(&bert.party, &his, staged, committer, false_key);
+        let judged = judge_staged(&bert.party, &his, staged, committer, false_key, false);
         assert_eq!(judged.err(), Some(CommitRefused::AccessKey));
     }
 }
@@ -149,7 +149,7 @@ fn a_stolen_chain_with_another_key_is_refused_as_key_package_and_in_a_commit() {
     let (message, key) = hers.commit_beside_the_gate(&anne.party, &tx, plan);
     drop(tx);
     let Received::Commit { staged, committer } = received(&mut his, &mut bert, &message) else { panic!("a Commit") };
-    let judged = judge_staged(&bert.party, &his, staged, committer, Some(key));
+    let judged = judge_staged(&bert.party, &his, staged, committer, Some(key), false);
     assert_eq!(judged.err(), Some(CommitRefused::Leaf));
 }
 

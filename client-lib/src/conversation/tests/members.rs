@@ -164,7 +164,7 @@ fn roles_forbid_what_they_forbid() {
 }
 
 #[test]
-fn the_coordinator_hands_over_and_can_then_leave() {
+fn the_coordinator_hands_role_and_responsibility_over_and_can_then_leave() {
     let mut world = World::together(&["anne", "bert", "cees"]);
     let case = world.case;
     world.command(0, Command::SetRole { case, professional: who("bert"), role: Role::Coordinator });
@@ -172,6 +172,8 @@ fn the_coordinator_hands_over_and_can_then_leave() {
     let roles: Vec<_> = world.core(2).members(case).unwrap().iter().map(|member| member.role).collect();
     assert_eq!(roles, [Role::Deputy, Role::Coordinator, Role::Member]);
     assert!(world.devices[2].events.iter().any(|event| matches!(event, Event::RoleChanged { .. })));
+    assert_eq!(refused(&mut world, 0, Command::Leave { case }), CommandError::SoleResponsible);
+    world.hand_over(0, &[2], None);
     world.command(0, Command::Leave { case });
     world.pass(2_000);
     assert_eq!(world.core(0).case(case).unwrap().unwrap().status, CaseStatus::Left);
