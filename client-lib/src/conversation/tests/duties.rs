@@ -214,11 +214,14 @@ fn beside_the_gate(world: &mut World, index: usize, change: impl FnOnce(&mut cra
     world.settle();
 }
 
+/// A change of the context that nobody may make.
+type Attempt = Box<dyn Fn(&mut crate::mls::context::CaseContext)>;
+
 #[test]
 fn nobody_gives_or_takes_responsibility_beside_a_handover() {
     let refused =
         |world: &World| world.devices[1].events.iter().any(|event| matches!(event, Event::CommitRefused { .. }));
-    let attempts: Vec<Box<dyn Fn(&mut crate::mls::context::CaseContext)>> = vec![
+    let attempts: Vec<Attempt> = vec![
         Box::new(|context| context.duties.responsible = vec![who("cees")]),
         Box::new(|context| context.duties.responsible.push(who("cees"))),
         Box::new(|context| {
