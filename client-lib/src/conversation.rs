@@ -32,6 +32,8 @@ use kring_protocol::proof::TLS_EXPORTER_LENGTH;
 pub use event::{CommitRefused, Dropped, Event, NotAdded, Suspicion};
 pub use io::{Action, Command, Connected, Input, Ticket};
 
+#[cfg(test)]
+use crate::case::CaseId;
 use crate::case::{DraftError, DutyRefused};
 use crate::mls::DeviceCredentials;
 use crate::mls::access::AccessSeed;
@@ -235,6 +237,21 @@ impl Conversation {
     ) -> Result<Option<Signature>, StoreError> {
         let Some(seed) = self.store.read().access(group, epoch)? else { return Ok(None) };
         AccessSeed::new(seed).prove(exporter, group, epoch).map(Some)
+    }
+
+    /// Makes a Commit beside the gate, as a program of bad intent does, and forgets it.
+    #[cfg(test)]
+    pub(crate) fn forge_commit(
+        &mut self,
+        case: CaseId,
+        plan: impl Fn(&Group) -> crate::mls::group::Plan,
+    ) -> (GroupId, Epoch, Vec<u8>, kring_protocol::ids::AccessKey) {
+        let (id, epoch, _) = self.authenticator(case).expect("read").expect("in the case");
+        let tx = self.store.begin().expect("a transaction");
+        let mut group = Group::load(&tx.rows(), id).expect("read").expect("a group");
+        let plan = plan(&group);
+        let (message, key) = group.commit_beside_the_gate(&self.party, &tx, plan);
+        (id, epoch, message, key)
     }
 
     /// Lets the store fail after so many writes more.

@@ -47,6 +47,9 @@
 //! # }
 //! ```
 
+#[cfg(test)]
+extern crate self as kring_client; // what the integration tests stand on names it so
+
 pub mod api;
 pub mod case;
 pub mod conversation;

@@ -1,8 +1,9 @@
 //! What the whole-system tests stand on: a [`world`] with certificates, a [`relay`] in this process or in one of its
-//! own, and [`wire`], a client of the wire alone that can misbehave as no real client does.
+//! own, [`circle`]s of real clients around a case, and [`wire`], a client of the wire alone that can misbehave as no real client does.
 //!
 //! The tests are in `tests/wire` (the relay against bytes) and `tests/cases` (real clients and a real relay).
 
+pub mod circle;
 pub mod clock;
 pub mod log;
 pub mod person;

@@ -1,5 +1,8 @@
-//! The driver against a scripted relay: what a relay can do wrong, and how a device meets it.
+//! The driver against a scripted relay: what a relay can do wrong, and how a device meets it; and against the real one,
+//! beside a member that breaks the rules.
 
 mod failures;
+mod offender;
 mod order;
+mod real;
 pub(super) mod relay;

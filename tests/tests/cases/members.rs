@@ -1,10 +1,18 @@
 //! Who is in: added, removed, gone by themselves; also when several decide at once.
 
-use kring_client::case::{CaseStatus, Role};
+use std::net::SocketAddr;
+
+use kring_client::case::{CaseStatus, ItemDraft, Role};
 use kring_client::conversation::NotAdded;
+use kring_protocol::address::DeviceAddress;
+use kring_protocol::ids::OperationId;
+use kring_protocol::message::{ClaimKeyPackages, Reply, SendNote};
+use kring_server::rules::limits::{Limits, MAX_INBOX, MAX_UNCLAIMED};
+use kring_tests::circle::together;
 use kring_tests::clock::soon;
 use kring_tests::person::Person;
 use kring_tests::relay;
+use kring_tests::wire::Wire;
 use kring_tests::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,13 +56,13 @@ async fn two_who_add_somebody_at_the_same_moment_both_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_who_add_somebody_at_the_same_moment_converge() {
+async fn twenty_who_add_somebody_at_the_same_moment_converge() {
     let world = World::new();
     let relay = relay::here(&world).await;
     let anne = Person::online(&world, "anne@politie.example", relay.addr).await;
     let case = anne.new_case("Gezin").await;
     let (mut deputies, mut joiners) = (Vec::new(), Vec::new());
-    for number in 0..10 {
+    for number in 0..20 {
         let deputy = Person::online(&world, &format!("plaats{number}@politie.example"), relay.addr).await;
         anne.add(&case, &deputy, Role::Deputy).await;
         let at_deputy = deputy.joined(&case).await;
@@ -87,11 +95,8 @@ async fn ten_who_add_somebody_at_the_same_moment_converge() {
 async fn a_removed_device_gets_nothing_after_its_removal() {
     let world = World::new();
     let relay = relay::here(&world).await;
-    let anne = Person::online(&world, "anne@politie.example", relay.addr).await;
-    let bert = Person::online(&world, "bert@opvang.example", relay.addr).await;
-    let case = anne.new_case("Gezin").await;
-    anne.add(&case, &bert, Role::Member).await;
-    let at_bert = bert.joined(&case).await;
+    let [(anne, case), (bert, at_bert)] =
+        together(&world, ["anne@politie.example", "bert@opvang.example"], relay.addr).await;
     anne.say(&case, "met bert").await;
     bert.has_texts(&at_bert, 1).await;
 
@@ -103,18 +108,15 @@ async fn a_removed_device_gets_nothing_after_its_removal() {
     soon("catching up", bert.client.caught_up()).await.unwrap();
     let at_bert = bert.joined(&case).await;
     assert_eq!(bert.texts(&at_bert).await, ["met bert"]);
-    assert!(at_bert.send(kring_client::case::ItemDraft::markdown("nog iets")).await.is_err());
+    assert!(at_bert.send(ItemDraft::markdown("nog iets")).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_who_leaves_is_taken_out_by_another() {
     let world = World::new();
     let relay = relay::here(&world).await;
-    let anne = Person::online(&world, "anne@politie.example", relay.addr).await;
-    let bert = Person::online(&world, "bert@opvang.example", relay.addr).await;
-    let case = anne.new_case("Gezin").await;
-    anne.add(&case, &bert, Role::Member).await;
-    let at_bert = bert.joined(&case).await;
+    let [(anne, case), (bert, at_bert)] =
+        together(&world, ["anne@politie.example", "bert@opvang.example"], relay.addr).await;
 
     let pending = at_bert.leave().await.unwrap();
     soon("leaving", pending.done()).await.unwrap();
@@ -136,4 +138,47 @@ async fn somebody_who_has_no_device_here_does_not_block_the_others() {
     assert_eq!(added.not_added, [(None, NotAdded::Unknown)]);
     anne.add(&case, &bert, Role::Member).await;
     bert.joined(&case).await;
+}
+
+/// Fills a device's inbox as strangers can: half of it with notes, the other half with places that claims keep.
+async fn fill_inbox(world: &World, relay: SocketAddr, device: &DeviceAddress) {
+    let (half, of_one_a_day) = (MAX_UNCLAIMED, Limits::default().claims_of_one_a_day as usize);
+    for begin in (0..MAX_INBOX - half).step_by(of_one_a_day) {
+        let stranger = world.device(&format!("vreemde{begin}@politie.example"));
+        let wire = Wire::open(world, &stranger, relay).await;
+        for _ in begin..(begin + of_one_a_day).min(MAX_INBOX - half) {
+            let claim = ClaimKeyPackages { professional: device.professional.clone(), device: Some(device.device) };
+            let reply = wire.ask(claim).await;
+            assert!(matches!(&reply, Ok(Reply::Claimed(claimed)) if claimed.devices.len() == 1), "{reply:?}");
+        }
+        if begin == 0 {
+            for number in 0..half {
+                let sealed = vec![number as u8; 4096].into();
+                let note = SendNote { device: device.device, operation: OperationId(rand::random()), sealed };
+                assert!(matches!(wire.ask(note).await, Ok(Reply::Done(_))));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_whose_inbox_is_full_does_not_block_the_others() {
+    let world = World::new();
+    let relay = relay::here(&world).await;
+    let [(anne, case), (carla, at_carla)] =
+        together(&world, ["anne@politie.example", "carla@opvang.example"], relay.addr).await;
+    let laptop = Person::online(&world, "bert@opvang.example", relay.addr).await;
+    let telephone = Person::online(&world, "bert@opvang.example", relay.addr).await;
+    telephone.client.disconnect();
+    let full = telephone.client.address().device;
+    fill_inbox(&world, relay.addr, telephone.client.address()).await;
+
+    let pending = case.add(laptop.address(), Role::Member).await.unwrap();
+    let added = soon("an answer", pending.done()).await.unwrap();
+    assert_eq!(added.added, [laptop.client.address().clone()]);
+    assert_eq!(added.not_added, [(Some(full), NotAdded::InboxFull)]);
+    let at_laptop = laptop.joined(&case).await;
+    carla.say(&at_carla, "welkom").await;
+    assert_eq!(laptop.has_texts(&at_laptop, 1).await, ["welkom"]);
+    assert_eq!(anne.has_texts(&case, 1).await, ["welkom"]);
 }

@@ -1,6 +1,7 @@
 //! A device that was away catches up, and what it said meanwhile arrives.
 
 use kring_client::case::{ItemDraft, Role};
+use kring_tests::circle::together;
 use kring_tests::clock::soon;
 use kring_tests::person::Person;
 use kring_tests::relay;
@@ -46,11 +47,8 @@ async fn what_was_queued_offline_arrives_once_and_in_order_although_the_epoch_ch
 async fn a_device_that_was_away_catches_up_with_everything() {
     let world = World::new();
     let relay = relay::here(&world).await;
-    let anne = Person::online(&world, "anne@politie.example", relay.addr).await;
-    let bert = Person::online(&world, "bert@opvang.example", relay.addr).await;
-    let case = anne.new_case("Gezin").await;
-    anne.add(&case, &bert, Role::Member).await;
-    let at_bert = bert.joined(&case).await;
+    let [(anne, case), (bert, at_bert)] =
+        together(&world, ["anne@politie.example", "bert@opvang.example"], relay.addr).await;
     bert.client.disconnect();
     let mut expected = Vec::new();
     for number in 0..60 {

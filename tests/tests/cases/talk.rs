@@ -1,6 +1,7 @@
 //! Messages from one to all, once and in one order.
 
 use kring_client::case::{Position, Role};
+use kring_tests::circle::together;
 use kring_tests::person::Person;
 use kring_tests::relay::{self, RelayProcess};
 use kring_tests::world::World;
@@ -33,13 +34,8 @@ async fn two_professionals_of_two_organisations_talk() {
 async fn all_members_see_the_same_order_when_all_write_at_once() {
     let world = World::new();
     let relay = relay::here(&world).await;
-    let anne = Person::online(&world, "anne@politie.example", relay.addr).await;
-    let bert = Person::online(&world, "bert@opvang.example", relay.addr).await;
-    let carla = Person::online(&world, "carla@opvang.example", relay.addr).await;
-    let case = anne.new_case("Gezin").await;
-    anne.add(&case, &bert, Role::Member).await;
-    anne.add(&case, &carla, Role::Member).await;
-    let (at_bert, at_carla) = (bert.joined(&case).await, carla.joined(&case).await);
+    let [(anne, case), (bert, at_bert), (carla, at_carla)] =
+        together(&world, ["anne@politie.example", "bert@opvang.example", "carla@opvang.example"], relay.addr).await;
 
     let write = async |person: &Person, case, name: &str| {
         for number in 0..20 {
@@ -61,11 +57,8 @@ async fn nothing_is_lost_or_said_twice_when_the_relay_is_killed() {
     let world = World::new();
     let mut relay = RelayProcess::start(RELAY, &world).await;
     let address = relay.address;
-    let anne = Person::online(&world, "anne@politie.example", address).await;
-    let bert = Person::online(&world, "bert@opvang.example", address).await;
-    let case = anne.new_case("Gezin").await;
-    anne.add(&case, &bert, Role::Member).await;
-    let at_bert = bert.joined(&case).await;
+    let [(anne, case), (bert, at_bert)] =
+        together(&world, ["anne@politie.example", "bert@opvang.example"], address).await;
 
     let mut expected = Vec::new();
     for round in 0..3 {
@@ -92,11 +85,8 @@ async fn nothing_is_lost_or_said_twice_when_the_relay_is_killed() {
 async fn a_client_that_is_closed_goes_on_where_it_was() {
     let world = World::new();
     let relay = relay::here(&world).await;
-    let anne = Person::online(&world, "anne@politie.example", relay.addr).await;
-    let bert = Person::online(&world, "bert@opvang.example", relay.addr).await;
-    let case = anne.new_case("Gezin").await;
-    anne.add(&case, &bert, Role::Member).await;
-    let at_bert = bert.joined(&case).await;
+    let [(anne, case), (bert, at_bert)] =
+        together(&world, ["anne@politie.example", "bert@opvang.example"], relay.addr).await;
     anne.say(&case, "een").await;
     bert.has_texts(&at_bert, 1).await;
 

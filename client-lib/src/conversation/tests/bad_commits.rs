@@ -26,13 +26,8 @@ fn reasons(world: &World, index: usize) -> Vec<CommitRefused> {
 /// A member's program puts a Commit into the log that its own rules would forbid: it is built beside the gate, from
 /// the member's real keys.
 fn forge(world: &mut World, index: usize, plan: impl Fn(&crate::mls::group::Group) -> Plan, key: Option<AccessKey>) {
-    let id = group(world, index);
-    let core = world.devices[index].core.as_mut().unwrap();
-    let tx = core.store.begin().unwrap();
-    let mut mls = crate::mls::group::Group::load(&tx.rows(), id).unwrap().unwrap();
-    let plan = plan(&mls);
-    let (message, real) = mls.commit_beside_the_gate(&core.party, &tx, plan);
-    drop(tx);
+    let case = world.case;
+    let (id, _, message, real) = world.devices[index].core.as_mut().unwrap().forge_commit(case, plan);
     let key = key.unwrap_or(real);
     let now = world.now;
     world.relay.append(id, OperationId(rand::random()), Payload::from(message), Some(key), now).unwrap();
