@@ -7,7 +7,7 @@ use kring_client::conversation::NotAdded;
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::OperationId;
 use kring_protocol::message::{ClaimKeyPackages, Reply, SendNote};
-use kring_server::rules::limits::{Limits, MAX_INBOX, MAX_UNCLAIMED};
+use kring_server::rules::limits::MAX_UNCLAIMED;
 use kring_tests::circle::together;
 use kring_tests::clock::soon;
 use kring_tests::person::Person;
@@ -142,21 +142,28 @@ async fn somebody_who_has_no_device_here_does_not_block_the_others() {
 
 /// Fills a device's inbox as strangers can: half of it with notes, the other half with places that claims keep.
 async fn fill_inbox(world: &World, relay: SocketAddr, device: &DeviceAddress) {
-    let (half, of_one_a_day) = (MAX_UNCLAIMED, Limits::default().claims_of_one_a_day as usize);
-    for begin in (0..MAX_INBOX - half).step_by(of_one_a_day) {
-        let stranger = world.device(&format!("vreemde{begin}@politie.example"));
+    let first = Wire::open(world, &world.device("vreemde@politie.example"), relay).await;
+    for number in 0..MAX_UNCLAIMED {
+        let sealed = vec![number as u8; 4096].into();
+        let note = SendNote { device: device.device, operation: OperationId(rand::random()), sealed };
+        assert!(matches!(first.ask(note).await, Ok(Reply::Done(_))));
+    }
+    // One stranger is kept from taking all places: the inbox is full once a new one gets none.
+    for number in 0.. {
+        let stranger = world.device(&format!("vreemde{number}@politie.example"));
         let wire = Wire::open(world, &stranger, relay).await;
-        for _ in begin..(begin + of_one_a_day).min(MAX_INBOX - half) {
+        let mut places = 0;
+        loop {
             let claim = ClaimKeyPackages { professional: device.professional.clone(), device: Some(device.device) };
-            let reply = wire.ask(claim).await;
-            assert!(matches!(&reply, Ok(Reply::Claimed(claimed)) if claimed.devices.len() == 1), "{reply:?}");
-        }
-        if begin == 0 {
-            for number in 0..half {
-                let sealed = vec![number as u8; 4096].into();
-                let note = SendNote { device: device.device, operation: OperationId(rand::random()), sealed };
-                assert!(matches!(wire.ask(note).await, Ok(Reply::Done(_))));
+            match wire.ask(claim).await {
+                Ok(Reply::Claimed(claimed)) if claimed.devices.len() == 1 => places += 1,
+                Ok(Reply::Claimed(_)) => break,
+                other => panic!("{other:?}"),
             }
+        }
+        if places == 0 {
+            assert!(number > 1, "the inbox took {number} strangers' claims");
+            return;
         }
     }
 }
