@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::admin::AdminArguments;
+use crate::audit::AuditCommand;
 use crate::case::CaseCommand;
+use crate::clock::{self, DEFAULT_ZONE, Zone};
 use crate::demo::DemoArguments;
 use crate::follow::FollowArguments;
 use crate::passphrase::PassphraseArguments;
@@ -14,6 +16,8 @@ use crate::read::ReadArguments;
 use crate::relay::RelayArguments;
 use crate::send::SendArguments;
 use crate::setup::SetupArguments;
+use crate::wipe::WipeArguments;
+use crate::words::Language;
 
 /// End-to-end encrypted conversations between the professionals around one family, over a relay that knows neither
 /// what they say nor who they are to each other.
@@ -54,6 +58,15 @@ pub(crate) struct GlobalArguments {
     /// Use what is on this device, without the relay.
     #[arg(long, global = true)]
     pub(crate) offline: bool,
+    /// Language; without it that of KRING_LANG or of the locale.
+    #[arg(long, value_enum, value_name = "LANGUAGE", global = true)]
+    pub(crate) lang: Option<Language>,
+    /// Time zone in which times are shown and read.
+    #[arg(long, env = "KRING_ZONE", default_value = DEFAULT_ZONE, value_name = "ZONE", value_parser = clock::zone, global = true)]
+    pub(crate) zone: Zone,
+    /// Archive of your organisation to which the audit log is forwarded whenever a command ends; CSV if it ends in .csv.
+    #[arg(long, env = "KRING_AUDIT_ARCHIVE", value_name = "FILE", global = true)]
+    pub(crate) audit_archive: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +88,11 @@ pub(crate) enum Command {
     Follow(FollowArguments),
     /// Connect, catch up, and say how this device stands
     Status,
+    /// Check, export or forward the log of what was done on this device
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Destroy this device's keys and everything on it
+    Wipe(WipeArguments),
     /// Play a case from a script over a real relay, and check what the relay could see of it
     Demo(DemoArguments),
 }

@@ -15,6 +15,7 @@ use crate::names;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
 use crate::session::{Session, in_step};
+use crate::words::{Told, say};
 
 /// What can be done with cases.
 #[derive(Debug, Subcommand)]
@@ -116,6 +117,8 @@ struct ChangedLine {
     /// The new role.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
+    #[serde(skip)]
+    role_shown: String,
 }
 
 #[derive(Serialize)]
@@ -123,6 +126,8 @@ struct NotAddedLine {
     /// `null`: all of the professional's devices.
     device: Option<String>,
     reason: String,
+    #[serde(skip)]
+    shown: String,
 }
 
 impl Line for ChangedLine {
@@ -130,16 +135,17 @@ impl Line for ChangedLine {
         let whom = self.address.as_deref().unwrap_or_default();
         match (self.change, self.role) {
             ("added", _) => {
-                writeln!(out, "Added {whom} with {}", lines::count(self.devices.len() as u64, "device"))?;
+                writeln!(out, "{}", say!("added", who = whom, devices = self.devices.len()))?;
                 for refused in &self.not_added {
-                    let device = refused.device.as_deref().map_or("a device", |device| &device[..names::SHORT_ID]);
-                    writeln!(out, "  not added: {device}: {}", refused.reason)?;
+                    let device = refused.device.as_deref().map_or("?", |device| &device[..names::SHORT_ID]);
+                    let reason = refused.shown.as_str();
+                    writeln!(out, "  {}", say!("added-not", device = device, reason = reason))?;
                 }
                 Ok(())
             }
-            ("role", Some(role)) => writeln!(out, "{whom} is {role} now"),
-            ("left", _) => writeln!(out, "You have left; what you had is kept on this device"),
-            (change, _) => writeln!(out, "{whom} is {change}"),
+            ("role", _) => writeln!(out, "{}", say!("role-given", who = whom, role = self.role_shown.as_str())),
+            ("left", _) => writeln!(out, "{}", say!("left")),
+            _ => writeln!(out, "{}", say!("removed", who = whom)),
         }
     }
 }
@@ -159,7 +165,7 @@ async fn act(session: &Session, command: CaseCommand, output: Output) -> Outcome
             session.try_to_catch_up().await?;
             let cases = session.client.cases().await?;
             if cases.is_empty() {
-                output.note("No cases yet: open one with `kring case new TITLE`, or have yourself added to one.");
+                output.note(&say!("case-none-yet"));
             }
             cases.iter().try_for_each(|view| output.print(&CaseLine::from(view)))
         }
@@ -177,22 +183,23 @@ async fn act(session: &Session, command: CaseCommand, output: Output) -> Outcome
             session.try_to_catch_up().await?;
             let (case, _) = session.case(&case).await?;
             let who = names::member(&case.members().await?, &member)?.clone();
-            session.done(case.remove(who.clone()).await?, "the relay").await?;
+            session.done(case.remove(who.clone()).await?, &say!("waits-for-relay")).await?;
             output.print(&changed(case.id(), "removed", Some(&who)))
         }
         CaseCommand::Leave { case } => {
             session.try_to_catch_up().await?;
             let (case, _) = session.case(&case).await?;
-            session.done(case.leave().await?, "another member's device, which carries it out").await?;
+            session.done(case.leave().await?, &say!("waits-for-member")).await?;
             output.print(&changed(case.id(), "left", None))
         }
         CaseCommand::Role { case, member, role } => {
             session.try_to_catch_up().await?;
             let (case, _) = session.case(&case).await?;
             let who = names::member(&case.members().await?, &member)?.clone();
-            session.done(case.set_role(who.clone(), role.into()).await?, "the relay").await?;
+            session.done(case.set_role(who.clone(), role.into()).await?, &say!("waits-for-relay")).await?;
+            let role_shown = lines::role_word(role.into());
             let role = Some(lines::role(role.into()));
-            output.print(&ChangedLine { role, ..changed(case.id(), "role", Some(&who)) })
+            output.print(&ChangedLine { role, role_shown, ..changed(case.id(), "role", Some(&who)) })
         }
     }
 }
@@ -211,8 +218,8 @@ async fn new(session: &Session, title: String, output: Output) -> Outcome {
     }
     Err(Failure::advised(
         Cause::Pending,
-        "the case stands on this device and is not at the relay yet",
-        "use it as it is; it goes to the relay the next time this device is online",
+        say!("case-not-at-relay"),
+        say!("case-not-at-relay-advice"),
     ))
 }
 
@@ -220,7 +227,7 @@ async fn add(session: &Session, case: &str, address: &str, role: RoleArgument, o
     let who: ProfessionalAddress = address.parse().map_err(|error| Failure::new(Cause::Usage, error))?;
     session.try_to_catch_up().await?;
     let (case, _) = session.case(case).await?;
-    let Added { added, not_added } = session.done(case.add(who.clone(), role.into()).await?, "the relay").await?;
+    let Added { added, not_added } = session.done(case.add(who.clone(), role.into()).await?, &say!("waits-for-relay")).await?;
     let line = ChangedLine {
         devices: added.iter().map(|member| member.address.device.to_hex()).collect(),
         not_added: not_added
@@ -228,13 +235,17 @@ async fn add(session: &Session, case: &str, address: &str, role: RoleArgument, o
             .map(|(device, reason)| NotAddedLine {
                 device: device.map(|device| device.to_hex()),
                 reason: reason.to_string(),
+                shown: reason.told(),
             })
             .collect(),
         role: Some(lines::role(role.into())),
         ..changed(case.id(), "added", Some(&who))
     };
     match (added.is_empty(), not_added.first()) {
-        (true, Some((_, reason))) => Err(Failure::new(Cause::Refused, format!("{who} was not added: {reason}"))),
+        (true, Some((_, reason))) => {
+            let message = say!("not-added", who = who.as_str(), reason = reason.told());
+            Err(Failure::new(Cause::Refused, message))
+        }
         (_, _) => output.print(&line),
     }
 }
@@ -247,5 +258,6 @@ fn changed(case: CaseId, change: &'static str, address: Option<&ProfessionalAddr
         devices: Vec::new(),
         not_added: Vec::new(),
         role: None,
+        role_shown: String::new(),
     }
 }

@@ -6,6 +6,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::outcome::{Cause, Failure, Outcome};
+use crate::words::say;
 
 /// The certificates as PEM, in order.
 pub(crate) fn pem<'a>(certificates: impl IntoIterator<Item = &'a CertificateDer<'static>>) -> String {
@@ -26,7 +27,7 @@ pub(crate) fn pem<'a>(certificates: impl IntoIterator<Item = &'a CertificateDer<
 
 /// All certificates of a file, of which there must be at least one.
 pub(crate) fn read(path: &Path) -> Outcome<Vec<CertificateDer<'static>>> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(&say!("doing-read"), path, &error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
@@ -40,7 +41,7 @@ pub(crate) fn read(path: &Path) -> Outcome<Vec<CertificateDer<'static>>> {
 
 /// The private key of a file.
 pub(crate) fn read_key(path: &Path) -> Outcome<PrivateKeyDer<'static>> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(&say!("doing-read"), path, &error))?;
     let bytes = zeroize::Zeroizing::new(bytes);
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| {
         Failure::advised(

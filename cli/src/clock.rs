@@ -1,31 +1,57 @@
-//! Times for people: Europe/Amsterdam, whose rule is that of Directive 2000/84/EC: one hour ahead of UTC, two from the
-//! last Sunday of March until the last Sunday of October, changing at 01:00 UTC. Machines get UTC (RFC 3339).
+//! Times: people see and write them in their own zone (Europe/Amsterdam if they choose none), machines get UTC (RFC 3339).
+//!
+//! Twice a year a clock changes. The hour that comes twice in October is shown with its zone's name.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
 use kring_protocol::ids::Timestamp;
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{Date, Month, OffsetDateTime, UtcOffset};
+
+/// The zone in which people see times, unless they choose another.
+pub(crate) const DEFAULT_ZONE: &str = "Europe/Amsterdam";
+
+/// A time zone, as an argument.
+pub(crate) type Zone = TimeZone;
+
+static ZONE: OnceLock<TimeZone> = OnceLock::new();
+
+/// Reads the name of a zone.
+pub(crate) fn zone(name: &str) -> Result<Zone, String> {
+    TimeZone::get(name).map_err(|_| "a name such as Europe/Amsterdam".to_owned())
+}
+
+/// Chooses the zone of this process; the first choice stays.
+pub(crate) fn choose_zone(zone: Zone) {
+    ZONE.get_or_init(|| zone);
+}
+
+fn chosen() -> &'static TimeZone {
+    ZONE.get_or_init(|| TimeZone::get(DEFAULT_ZONE).expect("the zone is compiled in"))
+}
 
 /// The moment in UTC, to the millisecond.
 pub(crate) fn rfc3339(at: Timestamp) -> String {
     utc(at).format(&Rfc3339).unwrap_or_default()
 }
 
-/// The moment as a clock and calendar in the Netherlands show it.
+/// The moment as clock and calendar of the chosen zone show it.
 pub(crate) fn local(at: Timestamp) -> String {
-    let utc = utc(at);
-    let ahead = if is_summer(utc) { 2 } else { 1 };
-    let there = UtcOffset::from_hms(ahead, 0, 0).map_or(utc, |offset| utc.to_offset(offset));
-    let (date, clock) = (there.date(), there.time());
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}",
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        clock.hour(),
-        clock.minute()
-    )
+    local_in(at, chosen())
+}
+
+fn local_in(at: Timestamp, zone: &TimeZone) -> String {
+    let there = zoned(at, zone);
+    let twice = zone.to_ambiguous_timestamp(there.datetime()).is_ambiguous();
+    there.strftime(if twice { "%Y-%m-%d %H:%M %Z" } else { "%Y-%m-%d %H:%M" }).to_string()
+}
+
+fn zoned(at: Timestamp, zone: &TimeZone) -> jiff::Zoned {
+    // A moment beyond the year 9999, which only a broken clock gives, is shown as 1970.
+    let stamp = i64::try_from(at.0).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+    stamp.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(zone.clone())
 }
 
 /// Now, by this machine's clock.
@@ -58,40 +84,35 @@ fn utc(at: Timestamp) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-fn is_summer(utc: OffsetDateTime) -> bool {
-    let change = |month| last_sunday(utc.year(), month).and_then(|day| day.with_hms(1, 0, 0).ok());
-    match (change(Month::March), change(Month::October)) {
-        (Some(begin), Some(end)) => (begin.assume_utc()..end.assume_utc()).contains(&utc),
-        _ => false,
-    }
-}
-
-/// Both months have 31 days.
-fn last_sunday(year: i32, month: Month) -> Option<Date> {
-    let last = Date::from_calendar_date(year, month, 31).ok()?;
-    last.checked_sub(time::Duration::days(i64::from(last.weekday().number_days_from_sunday())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn moment(text: &str) -> Timestamp {
+    fn utc_moment(text: &str) -> Timestamp {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).expect("a moment");
         Timestamp(u64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).expect("after 1970"))
     }
 
+    fn amsterdam() -> TimeZone {
+        zone(DEFAULT_ZONE).expect("compiled in")
+    }
+
     #[test]
-    fn the_clock_changes_at_one_in_the_morning_utc() {
+    fn both_clock_changes_are_shown_right_and_the_hour_that_comes_twice_says_which_it_is() {
         for (utc, there) in [
             ("2026-03-29T00:59:59Z", "2026-03-29 01:59"),
             ("2026-03-29T01:00:00Z", "2026-03-29 03:00"),
-            ("2026-10-25T00:59:59Z", "2026-10-25 02:59"),
-            ("2026-10-25T01:00:00Z", "2026-10-25 02:00"),
+            ("2026-10-24T23:59:59Z", "2026-10-25 01:59"),
+            ("2026-10-25T00:59:59Z", "2026-10-25 02:59 CEST"),
+            ("2026-10-25T01:00:00Z", "2026-10-25 02:00 CET"),
+            ("2026-10-25T02:00:00Z", "2026-10-25 03:00"),
             ("2026-12-31T23:30:00Z", "2027-01-01 00:30"),
         ] {
-            assert_eq!(local(moment(utc)), there, "{utc}");
+            assert_eq!(local_in(utc_moment(utc), &amsterdam()), there, "{utc}");
         }
+        let elsewhere = zone("America/Curacao").expect("compiled in");
+        assert_eq!(local_in(utc_moment("2026-07-01T12:00:00Z"), &elsewhere), "2026-07-01 08:00");
+        assert!(zone("Europe/Nowhere").is_err());
     }
 
     #[test]

@@ -4,21 +4,26 @@
 //! missed or printed twice however fast they come.
 
 use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use kring_client::api::{Case, ClientEvent};
 use kring_client::case::{ItemDraft, Position};
 use kring_client::conversation::Event;
+use kring_client::identity::wipe;
+use kring_client::store::StoreError;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::arguments::GlobalArguments;
 use crate::happened::describe;
 use crate::lines::visible;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
 use crate::read::print_after;
 use crate::session::{Session, in_step};
+use crate::words::{Told, say};
 
 /// Arguments of `kring follow`.
 #[derive(Debug, Args)]
@@ -37,6 +42,9 @@ pub(crate) struct FollowArguments {
     #[arg(long)]
     talk: bool,
 }
+
+/// How often is looked whether the device was wiped meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Something else than an item that happened in the case.
 #[derive(Serialize)]
@@ -59,32 +67,40 @@ impl Line for EventLine {
 pub(crate) async fn run(arguments: FollowArguments, global: &GlobalArguments, output: Output) -> Outcome {
     let session = Session::open(global, output).await?.telling_itself();
     let done = tokio::select! {
-        done = follow(&session, &arguments, output) => done,
+        done = follow(&session, &arguments, &global.profile, output) => done,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     session.close().await;
     done
 }
 
-async fn follow(session: &Session, arguments: &FollowArguments, output: Output) -> Outcome {
+async fn follow(session: &Session, arguments: &FollowArguments, profile: &Path, output: Output) -> Outcome {
     let mut events = session.client.events();
     session.try_to_catch_up().await?;
     let (case, view) = session.case(&arguments.case).await?;
     let mut last = Position(view.last.0.saturating_sub(arguments.last));
+    let first = last;
     last = print_after(&case, last, output).await?;
+    session.viewed(view.case, "items", last.0.saturating_sub(first.0)).await?;
     in_step(&view)?;
-    output.note(&format!("Following \"{}\"; end with Ctrl-C.", visible(&view.title)));
+    output.note(&say!("following", title = visible(&view.title)));
 
     let mut typed = arguments.talk.then(typed_lines);
+    let mut look = tokio::time::interval(LOOK);
     loop {
         let step = tokio::select! {
             event = events.next() => Step::Event(event),
+            _ = look.tick() => Step::Look,
             line = next_line(&mut typed), if typed.is_some() => Step::Typed(line),
         };
         match step {
             Step::Event(None) => return Ok(()),
             Step::Event(Some(event)) => {
+                let before = last;
                 last = print_after(&case, last, output).await?;
+                if last > before {
+                    session.viewed(view.case, "items", last.0 - before.0).await?;
+                }
                 if told(&event, &case, session, output)? {
                     return in_step(&case.view().await?);
                 }
@@ -94,6 +110,11 @@ async fn follow(session: &Session, arguments: &FollowArguments, output: Output) 
                     case.send(ItemDraft::markdown(text)).await?;
                 }
             }
+            // The device was wiped from another window: what this one still holds in memory goes too.
+            Step::Look if wipe::is_wiped(profile) || !profile.exists() => {
+                return Err(Failure::told(Cause::Failed, &StoreError::Wiped));
+            }
+            Step::Look => {}
             // Nothing more will be typed; what is said is still followed.
             Step::Typed(None) => typed = None,
         }
@@ -104,6 +125,7 @@ async fn follow(session: &Session, arguments: &FollowArguments, output: Output) 
 enum Step {
     Event(Option<ClientEvent>),
     Typed(Option<String>),
+    Look,
 }
 
 async fn next_line(typed: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
@@ -131,16 +153,16 @@ fn told(event: &ClientEvent, case: &Case, session: &Session, output: Output) -> 
     let event = match event {
         ClientEvent::Conversation(event) => event,
         ClientEvent::Disconnected(error) => {
-            output.note(&format!("  (offline: {error})"));
+            output.note(&format!("  ({})", say!("follow-offline", reason = error.told())));
             return Ok(false);
         }
         ClientEvent::Connected => {
-            output.note("  (connected)");
+            output.note(&format!("  ({})", say!("follow-connected")));
             return Ok(false);
         }
         ClientEvent::StoreFailed(error) => return Err(Failure::from(*error)),
         ClientEvent::CertificateEnds { at } => {
-            output.note(&format!("  (this device's certificate ends {})", crate::clock::local(*at)));
+            output.note(&format!("  ({})", say!("certificate-ends", at = crate::clock::local(*at))));
             return Ok(false);
         }
         ClientEvent::CaughtUp | ClientEvent::Lagged { .. } => return Ok(false),

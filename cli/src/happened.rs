@@ -1,10 +1,12 @@
 //! What has happened besides items, in words; and what of it every command warns of, because it may never be told again.
 
 use kring_client::api::ClientEvent;
-use kring_client::case::{CaseId, Member};
+use kring_client::case::{CaseId, DutyStep, FileStatement, Member};
 use kring_client::conversation::Event;
 
+use crate::clock::local;
 use crate::lines;
+use crate::words::{Told, say};
 
 /// Something that a person should know whatever they were about to do.
 pub(crate) struct Warning {
@@ -39,73 +41,112 @@ pub(crate) fn describe(event: &Event) -> Option<(Option<CaseId>, &'static str, S
     let names = |members: &[Member]| members.iter().map(|member| member.name.clone()).collect::<Vec<_>>().join(", ");
     Some(match event {
         Event::Item(_) | Event::Relayed { .. } | Event::Joined { .. } => return None,
-        Event::CaseOpened { case } => (Some(*case), "case_opened", "the case is at the relay".to_owned()),
+        Event::CaseOpened { case } => (Some(*case), "case_opened", say!("event-case-opened")),
         Event::MembersChanged { case, by, added, removed } => {
-            let mut parts = Vec::new();
-            if !added.is_empty() {
-                parts.push(format!("added {}", names(added)));
-            }
-            if !removed.is_empty() {
-                parts.push(format!("removed {}", names(removed)));
-            }
-            (Some(*case), "members_changed", format!("{} {}", by.professional, parts.join(" and ")))
+            let by = by.professional.as_str();
+            let message = match (added.is_empty(), removed.is_empty()) {
+                (_, true) => say!("event-added", by = by, names = names(added)),
+                (true, false) => say!("event-removed", by = by, names = names(removed)),
+                (false, false) => {
+                    say!("event-added-and-removed", by = by, added = names(added), removed = names(removed))
+                }
+            };
+            (Some(*case), "members_changed", message)
         }
         Event::RoleChanged { case, by, professional, role } => {
-            (Some(*case), "role_changed", format!("{} made {professional} {}", by.professional, lines::role(*role)))
+            let (by, who) = (by.professional.as_str(), professional.as_str());
+            let message = say!("event-role-changed", by = by, who = who, role = lines::role_word(*role));
+            (Some(*case), "role_changed", message)
         }
         Event::Leaving { case, device } => {
-            (Some(*case), "leaving", format!("{} has asked to leave", device.professional))
+            (Some(*case), "leaving", say!("event-leaving", who = device.professional.as_str()))
         }
-        Event::Duties { case, by, .. } => (
-            Some(*case),
-            "duties",
-            format!("{} changed who answers for the family, a handover, or the case's end", by.professional),
-        ),
+        Event::Duties { case, by, step } => {
+            let by = by.professional.as_str();
+            let message = match step {
+                Some(step) => say!("event-duty", by = by, what = duty(step)),
+                None => say!("event-duty-gone", by = by),
+            };
+            (Some(*case), "duties", message)
+        }
         Event::NotAdded { case, professional, reason, .. } => {
-            (Some(*case), "not_added", format!("{professional} was not added: {reason}"))
+            (Some(*case), "not_added", say!("not-added", who = professional.as_str(), reason = reason.told()))
         }
         Event::Dropped { case, reason, .. } => {
-            (Some(*case), "dropped", format!("something of yours will not be done: {reason}"))
+            (Some(*case), "dropped", say!("event-dropped", reason = reason.told()))
         }
         Event::Left { case, by } => {
-            (Some(*case), "left", format!("you are no longer in this case; {} carried it out", by.professional))
+            (Some(*case), "left", say!("event-left", by = by.professional.as_str()))
         }
         Event::Gap { case, records } => {
-            (Some(*case), "gap", format!("{} expired before this device read them", lines::count(*records, "record")))
+            (Some(*case), "gap", say!("event-gap", count = *records))
         }
         Event::OutOfStep { case } => (
             Some(*case),
             "out_of_step",
-            "this device has missed a change of this case and must be added again".to_owned(),
+            say!("event-out-of-step"),
         ),
         Event::Unreachable { case } => (
             Some(*case),
             "unreachable",
-            "the relay no longer opens this case to this device; ask its operator whether a backup was restored"
-                .to_owned(),
+            say!("event-unreachable"),
         ),
         Event::CommitRefused { case, by, reason } => {
-            let who = by.as_ref().map_or_else(String::new, |by| format!(" by {}", by.professional));
-            (Some(*case), "commit_refused", format!("a change{who} was refused: {reason}"))
+            let message = match by {
+                Some(by) => {
+                    say!("event-commit-refused-by", by = by.professional.as_str(), reason = reason.told())
+                }
+                None => say!("event-commit-refused", reason = reason.told()),
+            };
+            (Some(*case), "commit_refused", message)
         }
         Event::Continued { case, by } => {
-            (Some(*case), "continued", format!("{} continued the case in a new group", by.professional))
+            (Some(*case), "continued", say!("event-continued", by = by.professional.as_str()))
         }
         Event::Suspicion { case, by, what } => {
-            let who = by.as_ref().map_or_else(String::new, |by| format!(" (from {})", by.professional));
-            (Some(*case), "suspicion", format!("WARNING: {what}{who}"))
+            let message = match by {
+                Some(by) => say!("event-suspicion-from", by = by.professional.as_str(), what = what.told()),
+                None => say!("event-suspicion", what = what.told()),
+            };
+            (Some(*case), "suspicion", message)
         }
         Event::ClockOff { ahead_seconds } => (
             None,
             "clock_off",
-            format!(
-                "this device's clock is {} s {} the relay's",
-                ahead_seconds.unsigned_abs(),
-                if *ahead_seconds < 0 { "behind" } else { "ahead of" }
-            ),
+            if *ahead_seconds < 0 {
+                say!("event-clock-behind", seconds = ahead_seconds.unsigned_abs())
+            } else {
+                say!("event-clock-ahead", seconds = ahead_seconds.unsigned_abs())
+            },
         ),
         Event::RelayReplaced => {
-            (None, "relay_replaced", "the relay's database is not the one that this device knew".to_owned())
+            (None, "relay_replaced", say!("event-relay-replaced"))
         }
     })
+}
+
+/// A step of a handover or of the case's end, after who took it.
+fn duty(step: &DutyStep) -> String {
+    match step {
+        DutyStep::Offer(handover) => {
+            let to: Vec<&str> = handover.to.iter().map(|receiver| receiver.who.as_str()).collect();
+            say!("duty-offer", to = to.join(", "))
+        }
+        DutyStep::Confirm { receiver, .. } => say!("duty-confirm", who = receiver.as_str()),
+        DutyStep::Ready { start, .. } => say!("duty-ready", start = local(*start)),
+        DutyStep::Complete { .. } => say!("duty-complete"),
+        DutyStep::End { .. } => say!("duty-end"),
+        DutyStep::Hold { organisation } => say!("duty-hold", organisation = organisation.as_str()),
+        DutyStep::Lift { organisation } => say!("duty-lift", organisation = organisation.as_str()),
+        DutyStep::ProposeClosing { keep_days } => say!("duty-propose-closing", days = *keep_days),
+        DutyStep::WithdrawClosing => say!("duty-withdraw-closing"),
+        DutyStep::State { organisation, statement: FileStatement::Exported } => {
+            say!("duty-exported", organisation = organisation.as_str())
+        }
+        DutyStep::State { organisation, statement: FileStatement::NotNeeded } => {
+            say!("duty-not-needed", organisation = organisation.as_str())
+        }
+        DutyStep::Close => say!("duty-close"),
+        DutyStep::Erase => say!("duty-erase"),
+    }
 }

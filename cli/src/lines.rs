@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::clock::{local, rfc3339};
 use crate::names::SHORT_ID;
 use crate::output::Line;
+use crate::words::say;
 
 /// One case.
 #[derive(Serialize)]
@@ -25,6 +26,10 @@ pub(crate) struct CaseLine {
     group: String,
     epoch: u64,
     record: u64,
+    #[serde(skip)]
+    status_shown: String,
+    #[serde(skip)]
+    role_shown: String,
 }
 
 /// One device in a case.
@@ -39,6 +44,8 @@ pub(crate) struct MemberLine {
     role: &'static str,
     own: bool,
     leaving: bool,
+    #[serde(skip)]
+    role_shown: String,
 }
 
 /// One item.
@@ -83,6 +90,44 @@ pub(crate) fn role(role: Role) -> &'static str {
     }
 }
 
+/// A role in words.
+pub(crate) fn role_word(role: Role) -> String {
+    match role {
+        Role::Coordinator => say!("role-coordinator"),
+        Role::Deputy => say!("role-deputy"),
+        Role::Member => say!("role-member"),
+        Role::Observer => say!("role-observer"),
+    }
+}
+
+/// A status in words.
+fn status_word(status: CaseStatus) -> String {
+    match status {
+        CaseStatus::Opening => say!("case-opening"),
+        CaseStatus::Open => say!("case-open"),
+        CaseStatus::Leaving => say!("case-leaving"),
+        CaseStatus::Left => say!("case-left"),
+        CaseStatus::OutOfStep => say!("case-out-of-step"),
+        CaseStatus::Broken => say!("case-broken"),
+    }
+}
+
+/// A function in words; what is not known here stays as its organisation wrote it.
+pub(crate) fn function_word(code: &str) -> String {
+    match code {
+        "police" => say!("function-police"),
+        "veilig-thuis" => say!("function-veilig-thuis"),
+        "womens-shelter" | "shelter" => say!("function-shelter"),
+        "youth-protection" => say!("function-youth-protection"),
+        "youth-care" => say!("function-youth-care"),
+        "district-team" => say!("function-district-team"),
+        "public-prosecutor" => say!("function-public-prosecutor"),
+        "probation" => say!("function-probation"),
+        "general-practitioner" => say!("function-general-practitioner"),
+        other => other.to_owned(),
+    }
+}
+
 /// A status as it is written.
 pub(crate) fn status(status: CaseStatus) -> &'static str {
     match status {
@@ -109,6 +154,8 @@ impl From<&CaseView> for CaseLine {
             group: view.group.to_hex(),
             epoch: view.epoch.0,
             record: view.seq.0,
+            status_shown: status_word(view.status),
+            role_shown: role_word(view.role),
         }
     }
 }
@@ -116,10 +163,11 @@ impl From<&CaseView> for CaseLine {
 impl Line for CaseLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "{}  {}", &self.case[..SHORT_ID], visible(&self.title))?;
-        write!(out, "  ({}, {}, {}", self.status.replace('_', " "), self.role, count(self.devices as u64, "device"))?;
-        write!(out, ", {}", count(self.items, "item"))?;
+        let devices = say!("devices", count = self.devices);
+        write!(out, "  ({}, {}, {devices}", self.status_shown, self.role_shown)?;
+        write!(out, ", {}", say!("items", count = self.items))?;
         if self.queued > 0 {
-            write!(out, ", {} waiting to be sent", self.queued)?;
+            write!(out, ", {}", say!("waiting-to-be-sent", count = self.queued))?;
         }
         writeln!(out, ")")
     }
@@ -136,6 +184,7 @@ impl From<&Member> for MemberLine {
             role: role(member.role),
             own: member.own,
             leaving: member.leaving,
+            role_shown: role_word(member.role),
         }
     }
 }
@@ -143,20 +192,20 @@ impl From<&Member> for MemberLine {
 impl Line for MemberLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let marks = match (self.own, self.leaving) {
-            (true, true) => "  (this device, leaving)",
-            (true, false) => "  (this device)",
-            (false, true) => "  (leaving)",
-            (false, false) => "",
+            (true, true) => format!("  ({})", say!("member-own-leaving")),
+            (true, false) => format!("  ({})", say!("member-own")),
+            (false, true) => format!("  ({})", say!("member-leaving")),
+            (false, false) => String::new(),
         };
+        let device = say!("member-device", device = &self.device[..SHORT_ID]);
         writeln!(
             out,
-            "  {:<11} {}  {}, {} ({})  device {}{marks}",
-            self.role,
+            "  {:<11} {}  {}, {} ({})  {device}{marks}",
+            self.role_shown,
             visible(&self.name),
             visible(&self.organisation),
-            self.function,
+            function_word(&self.function),
             self.address,
-            &self.device[..SHORT_ID],
         )
     }
 }
@@ -196,7 +245,7 @@ impl From<&Item> for ItemLine {
 impl Line for ItemLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "{}  {} ({}", self.shown_at, visible(&self.name), visible(&self.organisation))?;
-        writeln!(out, "){}", if self.restricted { "  [restricted]" } else { "" })?;
+        writeln!(out, "){}", if self.restricted { format!("  [{}]", say!("restricted")) } else { String::new() })?;
         match &self.text {
             Some(text) => {
                 for line in text.lines() {
@@ -204,14 +253,9 @@ impl Line for ItemLine {
                 }
                 Ok(())
             }
-            None => writeln!(out, "    [needs a newer version of this program]"),
+            None => writeln!(out, "    [{}]", say!("needs-newer-version")),
         }
     }
-}
-
-/// A count with its noun.
-pub(crate) fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Text of others as a terminal may show it: control characters, with which it could be made to show something else

@@ -5,6 +5,7 @@
 
 mod admin;
 mod arguments;
+mod audit;
 mod case;
 mod certificates;
 mod clock;
@@ -18,22 +19,30 @@ mod output;
 mod passphrase;
 mod read;
 mod relay;
+mod say;
 mod send;
 mod session;
 mod setup;
 mod status;
+mod text;
+mod wipe;
+mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::arguments::{Arguments, Command};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::Output;
+use crate::words::say;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    words::choose(words::wished());
+    let command = words::help::localised(Arguments::command());
+    let arguments = Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
     let output = Output::new(arguments.global.json);
+    clock::choose_zone(arguments.global.zone.clone());
     let Arguments { global, command } = arguments;
     let outcome = match command {
         Command::Relay(arguments) => return relay::run(arguments),
@@ -45,6 +54,8 @@ fn main() -> ExitCode {
         Command::Case(command) => block_on(interruptible(case::run(command, &global, output))),
         Command::Send(arguments) => block_on(interruptible(send::run(arguments, &global, output))),
         Command::Read(arguments) => block_on(interruptible(read::run(arguments, &global, output))),
+        Command::Audit(command) => block_on(interruptible(audit::run(command, &global, output))),
+        Command::Wipe(arguments) => wipe::run(&arguments, &global.profile, output),
         Command::Status => block_on(interruptible(status::run(&global, output))),
     };
     match outcome {
@@ -62,15 +73,16 @@ async fn interruptible(command: impl Future<Output = Outcome>) -> Outcome {
         done = command => done,
         _ = tokio::signal::ctrl_c() => Err(Failure::advised(
             Cause::Interrupted,
-            "stopped by you",
-            "what was stored stays stored, and goes on the next time this device is online",
+            say!("stopped"),
+            say!("stopped-advice"),
         )),
     }
 }
 
 fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
-        Failure::advised(Cause::Failed, format!("no threads: {error}"), "check the limits of this user")
+        let what = say!("no-threads", reason = error.to_string());
+        Failure::advised(Cause::Failed, what, say!("no-threads-advice"))
     })?;
     let outcome = runtime.block_on(command);
     // A read of standard input that is still waiting must not keep the program.

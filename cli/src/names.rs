@@ -5,6 +5,7 @@ use kring_client::case::{CaseView, Member};
 use kring_protocol::address::ProfessionalAddress;
 
 use crate::outcome::{Cause, Failure, Outcome};
+use crate::words::say;
 
 /// Characters of an id that are shown: 2^32 of them before two of one person's cases are likely to collide.
 pub(crate) const SHORT_ID: usize = 8;
@@ -27,12 +28,12 @@ pub(crate) fn case<'a>(cases: &'a [CaseView], words: &str) -> Outcome<&'a CaseVi
         [only] => Ok(only),
         [] => Err(Failure::advised(
             Cause::Usage,
-            format!("no case begins with \"{words}\""),
-            "`kring case list` shows all cases of this device",
+            say!("no-such-case", words = words),
+            say!("no-such-case-advice"),
         )),
         _ => {
             let candidates = found.iter().map(|case| format!("{}  {}", &case.case.to_hex()[..SHORT_ID], case.title));
-            Err(ambiguous("case", words, candidates))
+            Err(ambiguous(say!("ambiguous-case", words = words), candidates))
         }
     }
 }
@@ -52,24 +53,27 @@ pub(crate) fn member<'a>(members: &'a [Member], words: &str) -> Outcome<&'a Prof
         [only] => Ok(only),
         [] => Err(Failure::advised(
             Cause::Usage,
-            format!("nobody in this case has an address that begins with \"{words}\""),
-            "`kring case show CASE` shows its members",
+            say!("no-such-member", words = words),
+            say!("no-such-member-advice"),
         )),
-        _ => Err(ambiguous("address", words, addresses.iter().map(|address| address.as_str().to_owned()))),
+        _ => {
+            let candidates = addresses.iter().map(|address| address.as_str().to_owned());
+            Err(ambiguous(say!("ambiguous-member", words = words), candidates))
+        }
     }
 }
 
-fn ambiguous(what: &str, words: &str, candidates: impl ExactSizeIterator<Item = String>) -> Failure {
+fn ambiguous(what: String, candidates: impl ExactSizeIterator<Item = String>) -> Failure {
     let count = candidates.len();
     let mut list: Vec<String> =
         candidates.take(MOST_CANDIDATES).map(|candidate| format!("    {candidate}")).collect();
     if count > list.len() {
-        list.push(format!("    and {} more", count - list.len()));
+        list.push(format!("    {}", say!("and-more", count = count - list.len())));
     }
     Failure::advised(
         Cause::Usage,
-        format!("\"{words}\" fits more than one {what}"),
-        format!("write more of it; it fits\n{}", list.join("\n")),
+        what,
+        format!("{}\n{}", say!("ambiguous-advice"), list.join("\n")),
     )
 }
 

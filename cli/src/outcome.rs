@@ -3,10 +3,13 @@
 use std::fmt;
 
 use kring_client::api::{CallError, ConnectError, NotDone, OpenError};
-use kring_client::conversation::{CommandError, Dropped};
+use kring_client::conversation::CommandError;
+use kring_client::identity::wipe::WipeError;
 use kring_client::identity::{ProfileError, SetupError};
 use kring_client::store::StoreError;
 use serde::Serialize;
+
+use crate::words::{Told, say};
 
 /// Why a command did not do what was asked. Each has its own exit code, listed in `docs/cli.md` and kept for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -86,21 +89,26 @@ impl Failure {
         Self { cause, what: what.into(), advice: Some(advice.into()) }
     }
 
+    /// A failure that the library reports, in the chosen language.
+    pub(crate) fn told(cause: Cause, error: &impl Told) -> Self {
+        Self::new(cause, error.told())
+    }
+
     /// A file that cannot be read or written.
     pub(crate) fn file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::advised(
             Cause::Failed,
-            format!("{} cannot be {doing}: {error}", path.display()),
-            "check the path and its permissions",
+            say!("file-cannot-be", path = path.display().to_string(), doing = doing, reason = error.to_string()),
+            say!("file-advice"),
         )
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what)?;
+        f.write_str(&say!("error-line", what = self.what.as_str()))?;
         match &self.advice {
-            Some(advice) => write!(f, "\n  what to do: {advice}"),
+            Some(advice) => write!(f, "\n  {}", say!("advice-line", advice = advice.as_str())),
             None => Ok(()),
         }
     }
@@ -112,6 +120,7 @@ impl From<StoreError> for Failure {
             StoreError::WrongKey | StoreError::InUse => Cause::Locked,
             StoreError::Internal => Cause::Internal,
             StoreError::Missing
+            | StoreError::Wiped
             | StoreError::Exists
             | StoreError::Newer { .. }
             | StoreError::Corrupt
@@ -119,13 +128,19 @@ impl From<StoreError> for Failure {
             | StoreError::ReadOnly
             | StoreError::Io(_) => Cause::Failed,
         };
-        Self::new(cause, error)
+        Self::told(cause, &error)
     }
 }
 
 impl From<ProfileError> for Failure {
     fn from(error: ProfileError) -> Self {
-        Self::new(Cause::Failed, error)
+        Self::told(Cause::Failed, &error)
+    }
+}
+
+impl From<WipeError> for Failure {
+    fn from(error: WipeError) -> Self {
+        Self::told(Cause::Failed, &error)
     }
 }
 
@@ -142,7 +157,7 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Store(error) => error.into(),
-            error => Self::new(Cause::Failed, error),
+            error => Self::told(Cause::Failed, &error),
         }
     }
 }
@@ -161,7 +176,7 @@ impl From<CommandError> for Failure {
             | CommandError::Duty(_)
             | CommandError::Closed => Cause::Refused,
         };
-        Self::new(cause, error)
+        Self::told(cause, &error)
     }
 }
 
@@ -170,7 +185,7 @@ impl From<CallError> for Failure {
         match error {
             CallError::Command(error) => error.into(),
             CallError::Store(error) => error.into(),
-            CallError::Closed => Self::new(Cause::Internal, error),
+            CallError::Closed => Self::told(Cause::Internal, &error),
         }
     }
 }
@@ -179,8 +194,8 @@ impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Store(error) => error.into(),
-            ConnectError::Refused(_) | ConnectError::OwnRefused => Self::new(Cause::Refused, error),
-            error => Self::new(Cause::Unreachable, error),
+            ConnectError::Refused(_) | ConnectError::OwnRefused => Self::told(Cause::Refused, &error),
+            error => Self::told(Cause::Unreachable, &error),
         }
     }
 }
@@ -188,11 +203,8 @@ impl From<ConnectError> for Failure {
 impl From<NotDone> for Failure {
     fn from(error: NotDone) -> Self {
         match error {
-            NotDone::Dropped(Dropped::NothingToDo) => {
-                Self::new(Cause::Refused, "there was nothing left to do: it is so already")
-            }
-            NotDone::Dropped(error) => Self::new(Cause::Refused, error),
-            NotDone::Closed => Self::new(Cause::Pending, error),
+            NotDone::Dropped(_) => Self::told(Cause::Refused, &error),
+            NotDone::Closed => Self::told(Cause::Pending, &error),
         }
     }
 }

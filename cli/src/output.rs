@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use crate::happened::Warning;
 use crate::lines::visible;
+use crate::names::SHORT_ID;
 use crate::outcome::{Cause, Failure, Outcome};
+use crate::words::say;
 
 /// Something that can be printed. With `--json` it is its serialisation, whose schema is in `docs/cli.md`.
 pub(crate) trait Line: Serialize {
@@ -63,8 +65,11 @@ impl Output {
             let line = Line { r#type: "warning", event: name, case: case.map(|case| case.to_hex()), message };
             serde_json::to_string(&line).unwrap_or_default()
         } else {
-            let about = case.map(|case| format!(" (case {})", &case.to_hex()[..8])).unwrap_or_default();
-            format!("warning{about}: {}", visible(message))
+            let message = visible(message);
+            match case {
+                Some(case) => say!("warning-of-case", case = &case.to_hex()[..SHORT_ID], message = message),
+                None => say!("warning", message = message),
+            }
         };
         // Nobody is left to tell if standard error is closed.
         let _ = writeln!(io::stderr().lock(), "{text}");
@@ -107,14 +112,14 @@ impl Output {
 }
 
 /// A reader that went away is no failure; it ends the program at once, with success, as `head` expects.
-fn written(result: io::Result<()>) -> Outcome {
+pub(crate) fn written(result: io::Result<()>) -> Outcome {
     match result {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => Err(Failure::advised(
             Cause::Failed,
-            format!("the answer cannot be written: {error}"),
-            "check where standard output goes",
+            say!("output-cannot-be-written", reason = error.to_string()),
+            say!("output-advice"),
         )),
     }
 }

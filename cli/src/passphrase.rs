@@ -8,6 +8,7 @@ use kring_client::store::Unlock;
 use zeroize::Zeroizing;
 
 use crate::outcome::{Cause, Failure, Outcome};
+use crate::words::say;
 
 /// Fewest characters of a new passphrase: with Argon2id, guessing eight random words or twelve random letters is out
 /// of reach; nothing can be said about what people choose, so this only stops the empty and the trivial.
@@ -26,7 +27,7 @@ impl PassphraseArguments {
     pub(crate) fn unlock(&self) -> Outcome<Unlock> {
         let passphrase = match &self.passphrase_file {
             Some(file) => first_line(file)?,
-            None => ask("Passphrase: ")?,
+            None => ask(&say!("ask-passphrase"))?,
         };
         Ok(Unlock::Passphrase(passphrase))
     }
@@ -36,9 +37,9 @@ impl PassphraseArguments {
         let passphrase = match &self.passphrase_file {
             Some(file) => first_line(file)?,
             None => {
-                let first = ask("New passphrase: ")?;
-                if *ask("Once more: ")? != *first {
-                    return Err(Failure::advised(Cause::Usage, "the two passphrases differ", "try again"));
+                let first = ask(&say!("ask-new-passphrase"))?;
+                if *ask(&say!("ask-once-more"))? != *first {
+                    return Err(Failure::advised(Cause::Usage, say!("passphrases-differ"), say!("try-again")));
                 }
                 first
             }
@@ -46,8 +47,8 @@ impl PassphraseArguments {
         if passphrase.chars().count() < SHORTEST {
             return Err(Failure::advised(
                 Cause::Usage,
-                format!("a passphrase has at least {SHORTEST} characters"),
-                "take five words that nobody would guess",
+                say!("passphrase-short", least = SHORTEST),
+                say!("passphrase-short-advice"),
             ));
         }
         Ok(Unlock::Passphrase(passphrase))
@@ -55,14 +56,14 @@ impl PassphraseArguments {
 }
 
 fn first_line(file: &std::path::Path) -> Outcome<Zeroizing<String>> {
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::file("read", file, &error))?;
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::file(&say!("doing-read"), file, &error))?;
     let text = Zeroizing::new(text);
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
         _ => Err(Failure::advised(
             Cause::Failed,
-            format!("{} is empty", file.display()),
-            "write the passphrase into its first line",
+            say!("passphrase-file-empty", path = file.display().to_string()),
+            say!("passphrase-file-empty-advice"),
         )),
     }
 }
@@ -71,17 +72,17 @@ fn ask(prompt: &str) -> Outcome<Zeroizing<String>> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::advised(
             Cause::Usage,
-            "there is no terminal to ask for the passphrase at",
-            "give --passphrase-file FILE, or set KRING_PASSPHRASE_FILE",
+            say!("passphrase-no-terminal"),
+            say!("passphrase-no-terminal-advice"),
         ));
     }
     let terminal = console::Term::stderr();
-    let asked = terminal.write_str(prompt).and_then(|()| terminal.read_secure_line());
+    let asked = terminal.write_str(&format!("{prompt} ")).and_then(|()| terminal.read_secure_line());
     asked.map(Zeroizing::new).map_err(|error| {
         Failure::advised(
             Cause::Failed,
-            format!("the passphrase cannot be read: {error}"),
-            "give --passphrase-file FILE instead",
+            say!("passphrase-cannot-be-read", reason = error.to_string()),
+            say!("passphrase-cannot-be-read-advice"),
         )
     })
 }

@@ -44,7 +44,9 @@ async fn read(session: &Session, arguments: &ReadArguments, output: Output) -> O
     session.try_to_catch_up().await?;
     let (case, view) = session.case(&arguments.case).await?;
     let from_end = arguments.last.map_or(0, |last| view.last.0.saturating_sub(last));
-    print_after(&case, Position(arguments.after.max(from_end)), output).await?;
+    let first = Position(arguments.after.max(from_end));
+    let last = print_after(&case, first, output).await?;
+    session.viewed(view.case, "items", last.0.saturating_sub(first.0)).await?;
     in_step(&view)
 }
 

@@ -1,16 +1,14 @@
 //! `kring send`: stores the message on this device, then waits until it is durable at the relay.
 
-use std::io::{self, IsTerminal as _, Read as _, Write};
-
 use clap::Args;
-use kring_client::api::{Link, NotDone};
-use kring_client::case::{ItemDraft, MAX_BODY, Sensitivity};
-use serde::Serialize;
+use kring_client::case::{ItemDraft, Sensitivity};
 
 use crate::arguments::GlobalArguments;
-use crate::outcome::{Cause, Failure, Outcome};
-use crate::output::{Line, Output};
+use crate::outcome::Outcome;
+use crate::output::Output;
+use crate::say::{self, SentLine};
 use crate::session::{Session, in_step};
+use crate::text::text;
 
 /// Arguments of `kring send`.
 #[derive(Debug, Args)]
@@ -21,7 +19,7 @@ EXAMPLES:
   kring send familie - --about kind-2 --purpose \"veiligheidsplan\" < verslag.md
   kring send familie \"Voor straks.\" --no-wait
 
-Without TEXT, or with -, the message is read from standard input.
+Without TEXT the message is written in the editor of EDITOR, or read from standard input as with -.
 \"At the relay\" means that it is stored there for good; nobody need have read it yet.")]
 pub(crate) struct SendArguments {
     /// The case: the beginning of its title or id.
@@ -42,40 +40,9 @@ pub(crate) struct SendArguments {
     no_wait: bool,
 }
 
-/// A message was sent or stored.
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "sent")]
-struct SentLine {
-    case: String,
-    item: String,
-    /// `queued` or `relayed`.
-    state: &'static str,
-    /// Its record at the relay.
-    record: Option<u64>,
-}
-
-impl Line for SentLine {
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        match self.record {
-            Some(record) => writeln!(out, "At the relay, as record {record}"),
-            None => writeln!(out, "Stored here; it is sent the next time this device is online"),
-        }
-    }
-}
-
 /// Runs `kring send`.
 pub(crate) async fn run(arguments: SendArguments, global: &GlobalArguments, output: Output) -> Outcome {
-    let text = match arguments.text {
-        Some(text) if text != "-" => text,
-        _ => from_standard_input(output)?,
-    };
-    if text.trim().is_empty() {
-        return Err(Failure::advised(
-            Cause::Usage,
-            "there is nothing to send",
-            "write something, or give it as TEXT",
-        ));
-    }
+    let text = text(arguments.text, &global.profile, "", output)?;
     let draft = ItemDraft {
         about: arguments.about,
         purpose: arguments.purpose,
@@ -93,53 +60,5 @@ pub(crate) async fn run(arguments: SendArguments, global: &GlobalArguments, outp
 async fn send(session: &Session, case: &str, draft: ItemDraft, no_wait: bool) -> Outcome<SentLine> {
     let (case, view) = session.case(case).await?;
     in_step(&view)?;
-    let sent = case.send(draft).await?;
-    let mut line = SentLine { case: view.case.to_hex(), item: sent.item().to_hex(), state: "queued", record: None };
-    if no_wait {
-        return Ok(line);
-    }
-    match tokio::time::timeout(session.wait, sent.relayed()).await {
-        Ok(Ok(seq)) => {
-            line.state = "relayed";
-            line.record = Some(seq.0);
-            Ok(line)
-        }
-        Ok(Err(NotDone::Dropped(reason))) => Err(NotDone::Dropped(reason).into()),
-        Ok(Err(NotDone::Closed)) | Err(_) => {
-            let why = match session.client.status().link {
-                Link::Connecting { last: Some(error), .. } => format!(": {error}"),
-                Link::Connecting { last: None, .. } | Link::Offline | Link::Connected | Link::Closed => String::new(),
-            };
-            Err(Failure::advised(
-                Cause::NotDelivered,
-                format!("the message is stored here and has not reached the relay{why}"),
-                "do not send it again; it goes by itself the next time this device is online, such as at `kring status`",
-            ))
-        }
-    }
-}
-
-fn from_standard_input(output: Output) -> Outcome<String> {
-    if io::stdin().is_terminal() {
-        output.note("Type the message; end it with Ctrl-D on a line of its own.");
-    }
-    let mut bytes = Vec::new();
-    // One byte more than fits, so that the library can say that it does not.
-    let read = io::stdin().lock().take(MAX_BODY as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(|error| {
-        Failure::advised(
-            Cause::Failed,
-            format!("standard input cannot be read: {error}"),
-            "check where it comes from",
-        )
-    })?;
-    let mut text = String::from_utf8(bytes).map_err(|_| {
-        Failure::advised(
-            Cause::Usage,
-            "the message is not text in UTF-8",
-            "convert it first, for instance with iconv",
-        )
-    })?;
-    text.truncate(text.trim_end().len());
-    Ok(text)
+    say::send(session, &case, draft, no_wait).await
 }

@@ -1,17 +1,21 @@
 //! One command's use of the client: open the profile, reach the relay within the time given, find the case that was
 //! meant, and close in good order.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kring_client::api::{Case, Client, Events, Link, NotDone, Pending};
-use kring_client::case::{CaseStatus, CaseView};
+use kring_client::audit::{Activity, Note};
+use kring_client::case::{CaseId, CaseStatus, CaseView};
 use kring_client::identity::Profile;
 
 use crate::arguments::GlobalArguments;
-use crate::happened::warning;
+use crate::audit::Form;
+use crate::happened::{Warning, warning};
 use crate::names;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::Output;
+use crate::words::say;
 
 /// An open client.
 pub(crate) struct Session {
@@ -21,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) wait: Duration,
     offline: bool,
     output: Output,
+    /// Where the audit log is forwarded to when the command ends.
+    archive: Option<PathBuf>,
     /// What has happened since the store was opened; `None` if the command tells it itself.
     happened: Option<Events>,
 }
@@ -36,7 +42,8 @@ impl Session {
         if !global.offline {
             client.connect();
         }
-        Ok(Self { client, wait: global.wait, offline: global.offline, output, happened })
+        let archive = global.audit_archive.clone();
+        Ok(Self { client, wait: global.wait, offline: global.offline, output, archive, happened })
     }
 
     /// For a command that shows every event itself.
@@ -57,8 +64,8 @@ impl Session {
                 Link::Connecting { last: None, .. } | Link::Offline | Link::Connected | Link::Closed => {
                     Err(Failure::advised(
                         Cause::Unreachable,
-                        format!("the relay has not told everything within {} seconds", self.wait.as_secs()),
-                        "try again, or give it longer with --wait",
+                        say!("relay-slow", seconds = self.wait.as_secs()),
+                        say!("relay-slow-advice"),
                     ))
                 }
             },
@@ -70,7 +77,7 @@ impl Session {
         match self.catch_up().await {
             Ok(()) => Ok(()),
             Err(failure) if failure.cause == Cause::Unreachable => {
-                self.output.note(&format!("not up to date: {}", failure.what));
+                self.output.note(&say!("not-up-to-date", reason = failure.what));
                 Ok(())
             }
             Err(failure) => Err(failure),
@@ -87,13 +94,14 @@ impl Session {
     /// Waits for a change to be made.
     pub(crate) async fn done<T>(&self, pending: Pending<T>, waits_for: &str) -> Outcome<T> {
         if self.offline {
-            return Err(still_pending("stored, for when this device is online", waits_for));
+            return Err(still_pending(say!("pending-offline", waits_for = waits_for)));
         }
         match tokio::time::timeout(self.wait, pending.done()).await {
-            Ok(Err(NotDone::Closed)) => Err(still_pending("stored", waits_for)),
+            Ok(Err(NotDone::Closed)) => Err(still_pending(say!("pending-stored", waits_for = waits_for))),
             Ok(done) => Ok(done?),
             Err(_) => {
-                Err(still_pending(&format!("stored, and not done within {} seconds", self.wait.as_secs()), waits_for))
+                let seconds = self.wait.as_secs();
+                Err(still_pending(say!("pending-waited", waits_for = waits_for, seconds = seconds)))
             }
         }
     }
@@ -112,8 +120,20 @@ impl Session {
         waited.await.unwrap_or(Ok(()))
     }
 
+    /// Records that something of a case was shown.
+    pub(crate) async fn viewed(&self, case: CaseId, kind: &str, count: u64) -> Outcome {
+        let note = Note::done(Activity::Viewed).in_case(case).of(kind).counting(count);
+        Ok(self.client.record(note).await?)
+    }
+
     /// Tells the relay what has been read, closes the store, and warns of what has happened meanwhile.
     pub(crate) async fn close(self) {
+        if let Some(archive) = &self.archive
+            && let Err(failure) = crate::audit::forward(&self.client, archive, Form::of(archive)).await
+        {
+            let message = say!("audit-not-forwarded", reason = failure.what);
+            self.output.warning(&Warning { case: None, name: "audit_not_forwarded", message });
+        }
         self.client.close().await;
         let Some(mut happened) = self.happened else { return };
         while let Some(event) = happened.next().await {
@@ -129,8 +149,8 @@ pub(crate) fn in_step(view: &CaseView) -> Outcome {
     match view.status {
         CaseStatus::OutOfStep => Err(Failure::advised(
             Cause::OutOfStep,
-            "this device has missed a change of this case",
-            "ask its coordinator to remove and add you again; what you have here stays",
+            say!("out-of-step"),
+            say!("out-of-step-advice"),
         )),
         CaseStatus::Opening | CaseStatus::Open | CaseStatus::Leaving | CaseStatus::Left | CaseStatus::Broken => {
             Ok(())
@@ -138,10 +158,6 @@ pub(crate) fn in_step(view: &CaseView) -> Outcome {
     }
 }
 
-fn still_pending(how_far: &str, waits_for: &str) -> Failure {
-    Failure::advised(
-        Cause::Pending,
-        format!("this is {how_far}; it waits for {waits_for}"),
-        "it goes on by itself whenever this device is online, for instance during `kring status`",
-    )
+fn still_pending(how_far: String) -> Failure {
+    Failure::advised(Cause::Pending, how_far, say!("pending-advice"))
 }

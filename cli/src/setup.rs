@@ -12,6 +12,7 @@ use crate::certificates;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
 use crate::passphrase::PassphraseArguments;
+use crate::words::say;
 
 /// Arguments of `kring setup`.
 #[derive(Debug, Args)]
@@ -83,11 +84,7 @@ struct Made {
 
 impl Line for Made {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "This device is set up; its profile is in {}", self.profile.display())?;
-        writeln!(
-            out,
-            "  next: delete {}, which holds the key unencrypted; then `kring status`",
-            self.device.display()
-        )
+        writeln!(out, "{}", say!("set-up", path = self.profile.display().to_string()))?;
+        writeln!(out, "  {}", say!("set-up-next", path = self.device.display().to_string()))
     }
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 use crate::arguments::GlobalArguments;
 use crate::clock::{local, rfc3339};
 use crate::happened::Warning;
-use crate::lines::{CaseLine, count};
+use crate::lines::CaseLine;
 use crate::outcome::{Cause, Outcome};
 use crate::output::{Line, Output};
 use crate::session::{Session, in_step};
+use crate::words::{Told, say};
 
 /// How this device stands.
 #[derive(Serialize)]
@@ -31,17 +32,23 @@ struct StatusLine {
     queued: usize,
     #[serde(skip)]
     certificate_shown: String,
+    #[serde(skip)]
+    shown_reason: Option<String>,
 }
 
 impl Line for StatusLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}  device {}", self.address, self.device)?;
-        match &self.reason {
-            Some(reason) => writeln!(out, "  {}: {reason}", self.link)?,
-            None => writeln!(out, "  {}{}", self.link, if self.caught_up { ", up to date" } else { "" })?,
-        }
-        writeln!(out, "  certificate valid until {}", self.certificate_shown)?;
-        writeln!(out, "  {}, {} waiting to be sent", count(self.cases as u64, "case"), self.queued)
+        writeln!(out, "{}", say!("status-device", address = self.address.as_str(), device = self.device.as_str()))?;
+        let link = match (self.link, &self.shown_reason) {
+            ("connected", _) if self.caught_up => say!("status-up-to-date"),
+            ("connected", _) => say!("status-connected"),
+            (_, Some(reason)) => say!("status-connecting-because", reason = reason.as_str()),
+            ("connecting", None) => say!("status-connecting"),
+            (_, None) => say!("status-offline"),
+        };
+        writeln!(out, "  {link}")?;
+        writeln!(out, "  {}", say!("status-certificate", until = self.certificate_shown.as_str()))?;
+        writeln!(out, "  {}", say!("status-cases", cases = self.cases, queued = self.queued))
     }
 }
 
@@ -64,16 +71,17 @@ async fn status(session: &Session, output: Output) -> Outcome {
     session.outbox_empty().await?;
     let cases = session.client.cases().await?;
     let status = session.client.status();
-    let (link, reason) = match &status.link {
+    let (link, last) = match &status.link {
         Link::Connected => ("connected", None),
         Link::Offline | Link::Closed => ("offline", None),
-        Link::Connecting { last, .. } => ("connecting", last.as_ref().map(ToString::to_string)),
+        Link::Connecting { last, .. } => ("connecting", last.as_ref()),
     };
     output.print(&StatusLine {
         address: session.client.address().professional.to_string(),
         device: session.client.address().device.to_hex(),
         link,
-        reason,
+        reason: last.map(ToString::to_string),
+        shown_reason: last.map(Told::told),
         caught_up: status.caught_up,
         certificate_until: rfc3339(status.certificate_until),
         cases: cases.len(),
@@ -87,10 +95,7 @@ async fn status(session: &Session, output: Output) -> Outcome {
         output.warning(&Warning {
             case: Some(case),
             name: "missing_at_relay",
-            message:
-                "the relay does not have this case; what you send into it stays here. Ask its operator whether its \
-                      database was lost or set back"
-                    .to_owned(),
+            message: say!("missing-at-relay"),
         });
     }
     reached?;

@@ -28,6 +28,8 @@ fn every_command_has_help() {
         &["read", "--help"],
         &["follow", "--help"],
         &["demo", "--help"],
+        &["audit", "--help"],
+        &["wipe", "--help"],
     ] {
         let done = place.run(words).ok();
         assert!(done.out.contains("EXAMPLES"), "{words:?}");
@@ -140,4 +142,34 @@ fn a_scenario_that_cannot_be_played_is_refused_with_its_line() {
     assert_eq!(done.code, 2);
     assert!(done.err.contains("line 3") || done.err.contains("line 1"), "{done:?}");
     assert_eq!(place.run(&["demo", "--scenario", "nothing.toml"]).code, 1);
+}
+
+#[test]
+fn people_are_answered_in_their_language_and_machines_always_the_same() {
+    let place = Place::new();
+    place.profile_without_a_relay();
+    let anne = |words: &[&str]| place.run(&[&["--profile", "anne", "--offline"][..], words].concat());
+    assert_eq!(anne(&["case", "new", "Familie Voorbeeld"]).code, 5);
+    assert!(anne(&["case", "list"]).ok().out.contains("opening, coordinator, 1 device"));
+    assert!(anne(&["case", "list", "--lang", "nl"]).ok().out.contains("wordt geopend, regisseur, 1 apparaat"));
+    let mut by_locale = place.kring(&["--profile", "anne", "--offline", "read", "niets"]);
+    let refused = by_locale.env("LC_ALL", "nl_NL.UTF-8").output().expect("runs");
+    let refused = String::from_utf8(refused.stderr).expect("text");
+    assert!(refused.starts_with("fout: geen casus begint met \"niets\"\n  wat u kunt doen: "), "{refused}");
+    let (english, dutch) = (anne(&["case", "show", "fam", "--json"]), anne(&["case", "show", "fam", "--json", "--lang", "nl"]));
+    assert_eq!(english.ok().out, dutch.ok().out);
+    let help = place.run(&["--lang", "nl", "send", "--help"]).ok();
+    assert!(help.out.contains("Waarom het wordt gedeeld") && !help.out.contains("Why it is shared"), "{help:?}");
+    assert!(place.run(&["send", "--help"]).ok().out.contains("Why it is shared"));
+}
+
+#[test]
+fn times_are_shown_in_the_zone_that_the_user_chose() {
+    let place = Place::new();
+    place.profile_without_a_relay();
+    let status = |zone: &[&str]| place.run(&[&["--profile", "anne", "--offline", "status"][..], zone].concat()).ok().out;
+    let until = |out: String| out.lines().find(|line| line.contains("valid until")).expect("a line").to_owned();
+    assert_eq!(until(status(&[])), until(status(&["--zone", "Europe/Amsterdam"])));
+    assert_ne!(until(status(&[])), until(status(&["--zone", "America/Curacao"])));
+    assert_eq!(place.run(&["--zone", "Europe/Nowhere", "status"]).code, 2);
 }

@@ -46,6 +46,7 @@ fn the_commands_by_hand_do_what_the_readme_says() {
             let mut command = Command::new("sh");
             command.arg("-c").arg(format!("exec {line}")).current_dir(place.path()).env("PATH", &path);
             command.env_remove("KRING_ADMIN").env("KRING_PASSPHRASE_FILE", "pass").stdin(Stdio::null());
+            command.env("LC_ALL", "C").env_remove("KRING_LANG");
             command.envs(profile.get(&terminal).map(|name| ("KRING_PROFILE", name)));
             if line.starts_with("kring relay --config") {
                 let config = place.path().join("kring-admin/relays/127.0.0.1/relay.toml");

@@ -4,6 +4,7 @@
 //! [`Action`] are its contract with the driver, [`Event`] is what it tells the user.
 
 mod answers;
+mod audit;
 mod command;
 mod cursors;
 mod due;
@@ -32,6 +33,7 @@ use kring_protocol::proof::TLS_EXPORTER_LENGTH;
 pub use event::{CommitRefused, Dropped, Event, NotAdded, Suspicion};
 pub use io::{Action, Command, Connected, Input, Ticket};
 
+use crate::audit::Note;
 #[cfg(test)]
 use crate::case::CaseId;
 use crate::case::{DraftError, DutyRefused};
@@ -167,9 +169,9 @@ impl Conversation {
         }
         let mut conversation = Self { store, party, settings, groups: HashMap::new(), session: Session::default() };
         conversation
-            .step(now, |mut step| {
+            .step(now, Vec::new(), |step| {
                 step.resume_successors()?;
-                Ok(step.actions)
+                Ok(std::mem::take(&mut step.actions))
             })
             .map_err(|error| match error {
                 StepError::Store(error) => error,
@@ -188,20 +190,30 @@ impl Conversation {
         if of_connection && self.session.stale {
             return Ok(Vec::new());
         }
-        self.step(now, |step| step.run(input))
+        let notes = match &input {
+            Input::Command(command) => audit::of_command(command),
+            _ => Vec::new(),
+        };
+        let first = notes.first().cloned();
+        let outcome = self.step(now, notes, |step| step.run(input));
+        if let (Some(note), Err(StepError::Command(error))) = (first, &outcome) {
+            self.audit_refusal(note, error, now);
+        }
+        outcome
     }
 
-    /// Runs one step in one transaction; after a failure everything is as it was.
+    /// Runs one step in one transaction, with what the audit log records of it; after a failure everything is as it was.
     fn step(
         &mut self,
         now: Timestamp,
-        work: impl FnOnce(Step<'_>) -> Result<Vec<Action>, StepError>,
+        notes: Vec<Note>,
+        work: impl FnOnce(&mut Step<'_>) -> Result<Vec<Action>, StepError>,
     ) -> Result<Vec<Action>, StepError> {
         let session = self.session.clone();
         let outcome = match self.store.begin() {
             Err(error) => Err(error.into()),
             Ok(tx) => {
-                let step = Step {
+                let mut step = Step {
                     party: &self.party,
                     tx: &tx,
                     groups: &mut self.groups,
@@ -210,7 +222,11 @@ impl Conversation {
                     now,
                     actions: Vec::new(),
                 };
-                work(step).and_then(|actions| {
+                let worked = work(&mut step).and_then(|actions| {
+                    step.audit(notes, &actions)?;
+                    Ok(actions)
+                });
+                worked.and_then(|actions| {
                     tx.commit()?;
                     Ok(actions)
                 })

@@ -10,6 +10,7 @@
 //! order, and brings back what came. What was under way when a connection ends is forgotten here; the conversation asks
 //! for it again on the next one.
 
+mod attempts;
 mod back_off;
 mod connection;
 mod core;
@@ -32,7 +33,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::api::{ClientEvent, ConnectError, Link, OpenError};
 use crate::conversation::{Conversation, Settings};
 use crate::identity::{Identity, Profile};
-use crate::store::{Store, Unlock};
+use crate::store::{Store, StoreError, Unlock};
 
 /// What tests of other modules need of a device's world.
 #[cfg(test)]
@@ -142,11 +143,22 @@ pub(crate) async fn start(
 
 /// Opens the store and what is in it. Blocks.
 fn open(profile: &Profile, unlock: &Unlock, now: Timestamp) -> Result<(Identity, Conversation), OpenError> {
-    let store = Store::open(&profile.store_folder(), unlock).map_err(OpenError::Store)?;
+    let folder = profile.store_folder();
+    let store = match Store::open(&folder, unlock) {
+        Ok(store) => store,
+        Err(error) => {
+            if error == StoreError::WrongKey {
+                attempts::add(&folder, now);
+            }
+            return Err(OpenError::Store(error));
+        }
+    };
     let key = store.device_key().map_err(OpenError::Store)?.ok_or(OpenError::KeyMissing)?;
     let identity = Identity::new(profile, key)?;
     let settings = Settings::new(profile.relay().to_string());
-    let conversation = Conversation::open(store, identity.credentials(), settings, now)?;
+    let mut conversation = Conversation::open(store, identity.credentials(), settings, now)?;
+    conversation.note_opening(&attempts::list(&folder), now).map_err(OpenError::Store)?;
+    attempts::forget(&folder);
     Ok((identity, conversation))
 }
 

@@ -9,6 +9,7 @@ mod profile;
 mod relay_address;
 mod setup;
 mod tls;
+pub mod wipe;
 
 pub(crate) use device::Identity;
 pub use profile::{Profile, ProfileError};

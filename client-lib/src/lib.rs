@@ -51,6 +51,7 @@
 extern crate self as kring_client; // what the integration tests stand on names it so
 
 pub mod api;
+pub mod audit;
 pub mod case;
 pub mod conversation;
 mod driver;

@@ -6,6 +6,8 @@
 //! key, and it is emptied when the store is opened and closed. Deleted values are overwritten in the database
 //! (`secure_delete`), so that used-up MLS secrets do not linger in free pages.
 //!
+//! A store is wiped by destroying its key ([`Store::destroy_key`]); the files are then nothing but noise.
+//!
 //! Refused: a store that another process has open, one that a newer version wrote, a wrong passphrase or key, and
 //! bytes that are not a store; each with an error of its own, and nothing changed.
 
@@ -26,7 +28,7 @@ use zeroize::Zeroizing;
 pub(crate) use codec::{Cbor, decode, encode};
 pub use error::StoreError;
 pub use key::Unlock;
-pub(crate) use rows::{Numbered, Rows};
+pub(crate) use rows::{AuditRow, Numbered, Rows};
 pub(crate) use transaction::Transaction;
 
 /// File that holds the database.
@@ -40,6 +42,9 @@ pub struct Store {
 }
 
 impl Store {
+    /// Name of the file that holds the wrapped key.
+    pub(crate) const KEY_FILE: &'static str = header::HEADER;
+
     /// Makes a new store in `folder`, which must exist and hold none.
     pub fn create(folder: &Path, unlock: &Unlock) -> Result<Self, StoreError> {
         let path = folder.join(DATABASE);
@@ -70,8 +75,25 @@ impl Store {
             return Err(StoreError::Corrupt);
         }
         let connection = Self::connect(&path, &key, false)?;
-        schema::check(&connection)?;
+        schema::bring_up(&connection)?;
         Ok(Self::over(connection))
+    }
+
+    /// Destroys the key of the store in `folder`, without needing it: from then on nothing opens the store, with any
+    /// passphrase or key. A few hundred bytes are overwritten and flushed; nothing is read or decrypted first. The
+    /// files stay.
+    pub fn destroy_key(folder: &Path) -> Result<(), StoreError> {
+        header::destroy(folder)
+    }
+
+    /// Whether the key of the store in `folder` has been destroyed.
+    pub fn is_destroyed(folder: &Path) -> bool {
+        header::is_destroyed(folder)
+    }
+
+    /// Whether a store is in `folder`, one whose key has been destroyed included.
+    pub(crate) fn exists(folder: &Path) -> bool {
+        header::exists(folder) || folder.join(DATABASE).exists()
     }
 
     /// A store in memory, for tests and simulations.

@@ -81,9 +81,10 @@ impl Place {
     pub(crate) fn kring(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kring"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for name in ["KRING_PROFILE", "KRING_ADMIN"] {
+        for name in ["KRING_PROFILE", "KRING_ADMIN", "KRING_LANG", "KRING_ZONE", "KRING_AUDIT_ARCHIVE", "EDITOR", "VISUAL"] {
             command.env_remove(name);
         }
+        command.env("LC_ALL", "C");
         command.env("KRING_PASSPHRASE_FILE", "pass").env("TMPDIR", self.path());
         command
     }
@@ -112,6 +113,13 @@ impl Place {
         let config = "kring-admin/relays/127.0.0.1/relay.toml";
         let mut relay = self.kring(&["relay", "--config", config, "--ready-file", "ready"]);
         started(relay.stderr(Stdio::null()), &self.path().join("ready"))
+    }
+
+    /// Makes the profile `anne`, for what needs no relay.
+    pub(crate) fn profile_without_a_relay(&self) {
+        self.certificates();
+        let device = "kring-admin/devices/politie.example/anne";
+        self.run(&["--profile", "anne", "setup", "--device", device, "--relay", "127.0.0.1:9"]).ok();
     }
 
     /// Makes the profiles `anne` and `bo`, and makes both known to the relay.

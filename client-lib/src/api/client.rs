@@ -11,6 +11,7 @@ use super::case::Case;
 use super::error::{CallError, ConnectError, OpenError};
 use super::events::Events;
 use super::status::{Link, Status};
+use crate::audit::{Broken, Chain, Entry, Note};
 use crate::case::{CaseId, CaseView};
 use crate::conversation::{Command, CommandError, Conversation};
 use crate::driver::{self, Driver, Job, State, Surroundings, Waiter, Wish};
@@ -147,6 +148,21 @@ impl Client {
             Some(_) => Ok(Case::new(self.clone(), case)),
             None => Err(CommandError::UnknownCase.into()),
         }
+    }
+
+    /// Records in the audit log that something was looked at, exported or tried: what only the application knows.
+    pub async fn record(&self, note: Note) -> Result<(), CallError> {
+        self.call(Command::Record(Box::new(note)), Waiter::Nobody).await
+    }
+
+    /// Entries of the audit log after a number (0: from the first), in order, at most `limit`.
+    pub async fn audit(&self, after: u64, limit: usize) -> Result<Vec<Entry>, CallError> {
+        self.query(move |conversation| conversation.audit(after, limit)).await
+    }
+
+    /// Checks the whole audit log: how far it holds, or its first broken link.
+    pub async fn verify_audit(&self) -> Result<Result<Chain, Broken>, CallError> {
+        self.query(Conversation::verify_audit).await
     }
 
     /// Everything that happens from now on.

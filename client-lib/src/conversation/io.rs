@@ -159,6 +159,8 @@ pub enum Command {
         /// The case.
         case: CaseId,
     },
+    /// Record in the audit log what only the application knows: that something was looked at or exported.
+    Record(Box<crate::audit::Note>),
 }
 
 /// Pairs an [`Action::Request`] with its [`Input::Answered`]; has a meaning during one connection only.

@@ -29,7 +29,7 @@ pub(super) struct Step<'s> {
 
 impl Step<'_> {
     /// Handles an input, then whatever has become possible.
-    pub(super) fn run(mut self, input: Input) -> Result<Vec<Action>, StepError> {
+    pub(super) fn run(&mut self, input: Input) -> Result<Vec<Action>, StepError> {
         self.session.look_at_clock(self.now);
         match input {
             Input::Command(command) => self.command(command)?,
@@ -52,7 +52,7 @@ impl Step<'_> {
         if let Some(at) = self.session.next_due() {
             self.actions.push(Action::WakeAt(at));
         }
-        Ok(self.actions)
+        Ok(std::mem::take(&mut self.actions))
     }
 
     pub(super) fn tell(&mut self, event: Event) {

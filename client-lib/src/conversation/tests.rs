@@ -3,6 +3,7 @@
 
 mod answers;
 mod attacks;
+mod audit;
 mod bad_commits;
 mod cases;
 mod crashes;

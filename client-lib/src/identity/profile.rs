@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::relay_address::RelayAddress;
 use super::setup::Setup;
+use super::wipe::{self, WipeError};
 
 /// File with the relay's address.
 pub(super) const PROFILE: &str = "profile.toml";
@@ -76,6 +77,12 @@ pub enum ProfileError {
     /// There is none.
     #[error("there is no profile in this folder; set this device up first")]
     Missing,
+    /// It was wiped: its keys are destroyed, its files removed.
+    #[error("this device has been wiped; set it up again")]
+    Wiped,
+    /// It was wiped: its keys are destroyed, but files are left.
+    #[error("this device has been wiped, and files are left that cannot be removed ({0}); remove the folder by hand")]
+    WipedInPart(std::io::ErrorKind),
     /// A newer version of the product wrote it.
     #[error("the profile was written by a newer version; update the program")]
     Newer,
@@ -96,8 +103,14 @@ pub enum ProfileError {
 }
 
 impl Profile {
-    /// Reads the profile in `folder`.
+    /// Reads the profile in `folder`. A wipe that was interrupted goes on first, and leaves nothing to read.
     pub fn open(folder: &Path) -> Result<Self, ProfileError> {
+        match wipe::resume(folder) {
+            Ok(false) => {}
+            Ok(true) => return Err(ProfileError::Wiped),
+            Err(WipeError::Files(kind)) => return Err(ProfileError::WipedInPart(kind)),
+            Err(WipeError::NotAProfile | WipeError::Keys(_)) => return Err(ProfileError::Wiped),
+        }
         let text = match std::fs::read_to_string(folder.join(PROFILE)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(ProfileError::Missing),
             Err(error) => return Err(ProfileError::Io { file: PROFILE, kind: error.kind() }),

@@ -132,7 +132,7 @@ impl fmt::Debug for Party {
 pub(crate) struct DeviceSigner(Ed25519KeyPair);
 
 impl DeviceSigner {
-    fn public(&self) -> &[u8] {
+    pub(crate) fn public(&self) -> &[u8] {
         use aws_lc_rs::signature::KeyPair as _;
         self.0.public_key().as_ref()
     }

@@ -6,6 +6,9 @@ pub enum StoreError {
     /// There is no store in the folder.
     #[error("there is no store here; set this device up first")]
     Missing,
+    /// Its key has been destroyed.
+    #[error("this device has been wiped, and nothing opens what is left of it; set it up again")]
+    Wiped,
     /// There is a store in the folder already.
     #[error("there is a store here already; it is left as it is")]
     Exists,

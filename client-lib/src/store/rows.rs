@@ -2,6 +2,7 @@
 
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{Epoch, GroupId, Seq};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,14 @@ use crate::case::{CaseId, ItemId, Position};
 
 /// Reads rows.
 pub(crate) struct Rows<'c>(&'c Connection);
+
+/// A row of the audit log, as it stands in the store.
+pub(crate) struct AuditRow {
+    pub(crate) head: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+    /// Gone once the case is erased.
+    pub(crate) details: Option<Vec<u8>>,
+}
 
 /// A row with the number that the store gave it.
 pub(crate) struct Numbered<T> {
@@ -157,6 +166,34 @@ impl<'c> Rows<'c> {
         readable.filter_map(Result::transpose).collect()
     }
 
+    /// Rows of the audit log after a number, in order, at most `limit`.
+    pub(crate) fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        let sql = "SELECT head, signature, details FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![number(after)?, limit], |row| {
+            // Whatever type somebody made of it: a check has to name the entry, not to fail.
+            let bytes = |column| {
+                Ok::<_, rusqlite::Error>(match row.get_ref(column)? {
+                    ValueRef::Blob(bytes) | ValueRef::Text(bytes) => Some(bytes.to_vec()),
+                    ValueRef::Null => None,
+                    ValueRef::Integer(_) | ValueRef::Real(_) => Some(Vec::new()),
+                })
+            };
+            let (head, signature) = (bytes(0)?.unwrap_or_default(), bytes(1)?.unwrap_or_default());
+            Ok(AuditRow { head, signature, details: bytes(2)? })
+        })?;
+        rows.map(|row| Ok(row?)).collect()
+    }
+
+    /// Number and head of the last entry of the audit log.
+    pub(crate) fn last_audit(&self) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        let sql = "SELECT number, head FROM audit ORDER BY number DESC LIMIT 1";
+        let row: Option<(i64, Vec<u8>)> =
+            self.0.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        row.map(|(number, head)| Ok((u64::try_from(number).map_err(|_| StoreError::Corrupt)?, head))).transpose()
+    }
+
     /// Notes kept for later, oldest first.
     pub(crate) fn notes<T: DeserializeOwned>(&self, case: CaseId) -> Result<Vec<Numbered<T>>, StoreError> {
         let mut statement = self.0.prepare_cached("SELECT seq, data FROM notes WHERE case_id = ?1 ORDER BY seq")?;
@@ -266,6 +303,29 @@ impl Transaction<'_> {
         let sql = "INSERT INTO notes (seq, case_id, data)
             VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM notes), ?1, ?2)";
         self.write(sql, params![case.0.as_slice(), encode(data)?])?;
+        Ok(())
+    }
+
+    /// Appends to the audit log.
+    pub(crate) fn append_audit(
+        &self,
+        row: u64,
+        case: Option<CaseId>,
+        head: &[u8],
+        signature: &[u8],
+        details: &[u8],
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO audit (number, case_id, head, signature, details) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let case = case.map(|case| case.0.to_vec());
+        self.write(sql, params![number(row)?, case, head, signature, details])?;
+        Ok(())
+    }
+
+    /// Forgets what the audit log's entries about a case say beyond pseudonyms. The chain stays whole.
+    #[cfg_attr(not(test), allow(dead_code, reason = "erasing a case is its one use"))]
+    pub(crate) fn forget_audit_details(&self, case: CaseId) -> Result<(), StoreError> {
+        let sql = "UPDATE audit SET details = NULL, case_id = NULL WHERE case_id = ?1";
+        self.write(sql, [case.0.as_slice()])?;
         Ok(())
     }
 

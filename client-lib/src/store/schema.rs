@@ -6,10 +6,19 @@ use rusqlite::Connection;
 use super::codec::Cbor;
 use super::error::StoreError;
 
-/// Version of the tables below; kept in the database's `user_version`.
-pub(super) const VERSION: i64 = 1;
+/// Version of the tables below; kept in the database's `user_version`: that of [`TABLES`] and one for each of
+/// [`UPGRADES`].
+pub(super) const VERSION: i64 = 1 + UPGRADES.len() as i64;
 
-/// The tables of this version, beside those of the MLS library.
+/// What each version adds to the one before it. An entry is never changed once it has been released.
+const UPGRADES: [&str; 1] = [
+    // Version 2: the audit log. `case_id` and `details` go when the case is erased.
+    "CREATE TABLE audit (number INTEGER PRIMARY KEY, case_id BLOB, head BLOB NOT NULL, signature BLOB NOT NULL,
+        details BLOB);
+    CREATE INDEX audit_of_case ON audit (case_id) WHERE case_id IS NOT NULL;",
+];
+
+/// The tables of version 1, beside those of the MLS library.
 const TABLES: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE cases (id BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
@@ -29,16 +38,24 @@ const TABLES: &str = "
 pub(super) fn create(connection: &mut Connection) -> Result<(), StoreError> {
     let mut mls = SqliteStorageProvider::<Cbor, &mut Connection>::new(connection);
     mls.run_migrations().map_err(|_| StoreError::Internal)?;
-    connection.execute_batch(&format!("BEGIN EXCLUSIVE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))?;
+    let added = UPGRADES.join("\n");
+    connection
+        .execute_batch(&format!("BEGIN EXCLUSIVE; {TABLES} {added} PRAGMA user_version = {VERSION}; COMMIT;"))?;
     Ok(())
 }
 
-/// Refuses a database of another version.
-pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+/// Brings a database of an earlier version up to this one, in one transaction; refuses one of a later version.
+pub(super) fn bring_up(connection: &Connection) -> Result<(), StoreError> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match found {
-        VERSION => Ok(()),
-        newer if newer > VERSION => Err(StoreError::Newer { found: newer, known: VERSION }),
-        _ => Err(StoreError::Corrupt),
+    if found > VERSION {
+        return Err(StoreError::Newer { found, known: VERSION });
     }
+    let missing = usize::try_from(VERSION - found).ok().and_then(|missing| UPGRADES.len().checked_sub(missing));
+    let missing = &UPGRADES[missing.ok_or(StoreError::Corrupt)?..];
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let added = missing.join("\n");
+    connection.execute_batch(&format!("BEGIN EXCLUSIVE; {added} PRAGMA user_version = {VERSION}; COMMIT;"))?;
+    Ok(())
 }

@@ -79,9 +79,24 @@ fn a_store_of_a_newer_version_is_left_as_it_is() {
     let store = Store::create(folder.path(), &key(1)).unwrap();
     store.connection.execute_batch("PRAGMA user_version = 7").unwrap();
     drop(store);
-    let newer = StoreError::Newer { found: 7, known: 1 };
+    let newer = StoreError::Newer { found: 7, known: schema::VERSION };
     assert_eq!(Store::open(folder.path(), &key(1)).unwrap_err(), newer);
     assert_eq!(Store::open(folder.path(), &key(1)).unwrap_err(), newer);
+}
+
+#[test]
+fn a_store_of_an_earlier_version_is_brought_up_and_keeps_what_it_has() {
+    let folder = tempdir().unwrap();
+    let mut store = Store::create(folder.path(), &key(1)).unwrap();
+    write(&mut store, "kept", b"yes").unwrap();
+    store.connection.execute_batch("DROP TABLE audit; PRAGMA user_version = 1").unwrap();
+    drop(store);
+    let store = Store::open(folder.path(), &key(1)).unwrap();
+    assert_eq!(store.read().meta("kept").unwrap().unwrap(), b"yes");
+    assert_eq!(store.read().last_audit().unwrap(), None);
+    store.connection.execute_batch("PRAGMA user_version = 0").unwrap();
+    drop(store);
+    assert_eq!(Store::open(folder.path(), &key(1)).unwrap_err(), StoreError::Corrupt);
 }
 
 #[test]
@@ -121,4 +136,39 @@ fn nothing_that_is_stored_can_be_read_from_the_files() {
         assert!(!bytes.windows(canary.len()).any(|window| window == canary), "{file}");
         assert!(!bytes.windows(8).any(|window| window == b"SQLite f"), "{file}");
     }
+}
+
+#[test]
+fn a_store_whose_key_was_destroyed_opens_with_nothing_and_says_why() {
+    for unlock in [key(1), passphrase("correct horse")] {
+        let folder = tempdir().unwrap();
+        let mut store = Store::create(folder.path(), &unlock).unwrap();
+        write(&mut store, "a", b"b").unwrap();
+        drop(store);
+        let kept = std::fs::read(folder.path().join("store.key")).unwrap();
+        Store::destroy_key(folder.path()).unwrap();
+        assert_eq!(Store::open(folder.path(), &unlock).unwrap_err(), StoreError::Wiped);
+        assert_eq!(Store::create(folder.path(), &unlock).unwrap_err(), StoreError::Exists);
+        let left = std::fs::read(folder.path().join("store.key")).unwrap();
+        assert_eq!(left.len(), kept.len(), "overwritten in its place, not written beside it");
+        for part in kept.windows(8) {
+            assert!(!left.windows(8).any(|window| window == part), "nothing of the key's file is left");
+        }
+        // The user's own key is not the database's, so destroying the header is enough.
+        let database = folder.path().join("store.db");
+        for raw in [[1; 32], [0; 32]] {
+            assert!(Store::connect(&database, &Zeroizing::new(raw), false).is_err());
+        }
+    }
+}
+
+#[test]
+fn destroying_the_key_of_a_store_in_use_closes_it_for_good() {
+    let folder = tempdir().unwrap();
+    let mut store = Store::create(folder.path(), &key(1)).unwrap();
+    Store::destroy_key(folder.path()).unwrap();
+    write(&mut store, "late", b"1").unwrap();
+    drop(store);
+    assert_eq!(Store::open(folder.path(), &key(1)).unwrap_err(), StoreError::Wiped);
+    assert!(Store::is_destroyed(folder.path()));
 }

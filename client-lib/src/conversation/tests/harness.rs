@@ -177,6 +177,11 @@ impl World {
         self.devices[device].core.as_ref().unwrap()
     }
 
+    /// A device's certificate.
+    pub(super) fn certificate(&self, device: usize) -> &[u8] {
+        &self.devices[device].chain[0]
+    }
+
     pub(super) fn connect(&mut self, index: usize) {
         let device = &mut self.devices[index];
         device.online = true;

@@ -14,6 +14,7 @@ use super::relay::{
     welcome,
 };
 use crate::api::{Client, ClientEvent, ConnectError, Link, OpenError, RelayFault};
+use crate::audit::Activity;
 use crate::driver::Surroundings;
 use crate::identity::Profile;
 use crate::store::{StoreError, Unlock};
@@ -224,5 +225,11 @@ async fn the_store_is_free_again_when_closing_has_ended() {
     Client::open_offline(&profile, &unlock()).await.expect("again").close().await;
     let wrong = Unlock::Key(zeroize::Zeroizing::new([8; 32]));
     assert!(matches!(Client::open(&profile, &wrong).await, Err(OpenError::Store(StoreError::WrongKey))));
+    let client = Client::open_offline(&profile, &unlock()).await.expect("again");
+    let log = client.audit(0, 100).await.expect("read");
+    let attempts = log.iter().filter(|entry| entry.activity() == Some(Activity::OpeningFailed)).count();
+    let openings = log.iter().filter(|entry| entry.activity() == Some(Activity::StoreOpened)).count();
+    assert_eq!((attempts, openings), (1, 3), "a wrong key, and three right ones");
+    client.close().await;
     relay.abort();
 }

@@ -1,0 +1,116 @@
+# Cases, their members, and what is said in them.
+
+items = { $count ->
+    [one] 1 item
+   *[other] { $count } items
+  }
+devices = { $count ->
+    [one] 1 device
+   *[other] { $count } devices
+  }
+waiting-to-be-sent = { $count } waiting to be sent
+
+role-coordinator = coordinator
+role-deputy = deputy
+role-member = member
+role-observer = observer
+
+case-opening = opening
+case-open = open
+case-leaving = leaving
+case-left = left
+case-out-of-step = out of step
+case-broken = broken
+
+function-police = police
+function-veilig-thuis = Veilig Thuis
+function-shelter = women's shelter
+function-youth-protection = youth protection
+function-youth-care = youth care
+function-district-team = neighbourhood team
+function-public-prosecutor = public prosecutor
+function-probation = probation
+function-general-practitioner = general practitioner
+
+no-such-case = no case begins with "{ $words }"
+no-such-case-advice = `kring case list` shows all cases of this device
+ambiguous-case = "{ $words }" fits more than one case
+no-such-member = nobody in this case has an address that begins with "{ $words }"
+no-such-member-advice = `kring case show CASE` shows its members
+ambiguous-member = "{ $words }" fits more than one address
+ambiguous-advice = write more of it; it fits
+and-more = and { $count } more
+case-none-yet = No cases yet: open one with `kring case new TITLE`, or have yourself added to one.
+case-not-at-relay = the case stands on this device and is not at the relay yet
+case-not-at-relay-advice = use it as it is; it goes to the relay the next time this device is online
+
+member-own = this device
+member-own-leaving = this device, leaving
+member-leaving = leaving
+member-device = device { $device }
+added = Added { $who } with { $devices ->
+    [one] 1 device
+   *[other] { $devices } devices
+  }
+added-not = not added: { $device }: { $reason }
+not-added = { $who } was not added: { $reason }
+removed = { $who } is removed
+left = You have left; what you had is kept on this device
+role-given = { $who } is { $role } now
+
+sent-relayed = At the relay, as record { $record }
+sent-queued = Stored here; it is sent the next time this device is online
+nothing-to-send = there is nothing to send
+nothing-to-send-advice = write something, or give it as TEXT
+not-delivered = the message is stored here and has not reached the relay
+not-delivered-because = the message is stored here and has not reached the relay: { $reason }
+not-delivered-advice = do not send it again; it goes by itself the next time this device is online, such as at `kring status`
+type-the-message = Type the message; end it with Ctrl-D on a line of its own.
+not-utf-8 = the message is not text in UTF-8
+not-utf-8-advice = convert it first, for instance with iconv
+restricted = restricted
+needs-newer-version = needs a newer version of this program
+
+following = Following "{ $title }"; end with Ctrl-C.
+follow-offline = offline: { $reason }
+follow-connected = connected
+certificate-ends = this device's certificate ends { $at }
+
+event-case-opened = the case is at the relay
+event-added = { $by } added { $names }
+event-removed = { $by } removed { $names }
+event-added-and-removed = { $by } added { $added } and removed { $removed }
+event-role-changed = { $by } made { $who } { $role }
+event-leaving = { $who } has asked to leave
+event-dropped = something of yours will not be done: { $reason }
+event-left = you are no longer in this case; { $by } carried it out
+event-gap = { $count ->
+    [one] 1 record
+   *[other] { $count } records
+  } expired before this device read them
+event-out-of-step = this device has missed a change of this case and must be added again
+event-unreachable = the relay no longer opens this case to this device; ask its operator whether a backup was restored
+event-commit-refused = a change was refused: { $reason }
+event-commit-refused-by = a change by { $by } was refused: { $reason }
+event-continued = { $by } continued the case in a new group
+event-suspicion = WARNING: { $what }
+event-suspicion-from = WARNING: { $what } (from { $by })
+event-clock-behind = this device's clock is { $seconds } s behind the relay's
+event-clock-ahead = this device's clock is { $seconds } s ahead of the relay's
+event-relay-replaced = the relay's database is not the one that this device knew
+
+event-duty = { $by } { $what }
+event-duty-gone = responsibility changed with { $by }'s change of the members
+duty-offer = offers to hand the family over to { $to }
+duty-confirm = confirms that { $who } has understood
+duty-ready = is ready to start on { $start }
+duty-complete = completed the handover: responsibility has moved
+duty-end = ended a handover; responsibility stays where it is
+duty-hold = holds the case for { $organisation }: it may not be erased
+duty-lift = lifted the hold of { $organisation }
+duty-propose-closing = proposes to close the case, and to erase it { $days } days later
+duty-withdraw-closing = withdrew the closing
+duty-exported = states for { $organisation }: what has to be kept is in its own file
+duty-not-needed = states for { $organisation }: nothing has to be kept
+duty-close = closed the case: it is read only
+duty-erase = has the case erased

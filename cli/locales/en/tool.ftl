@@ -1,0 +1,92 @@
+# What the tool itself says.
+
+error-line = error: { $what }
+advice-line = what to do: { $advice }
+warning = warning: { $message }
+warning-of-case = warning (case { $case }): { $message }
+try-again = try again
+
+doing-read = read
+doing-written = written
+file-cannot-be = { $path } cannot be { $doing }: { $reason }
+file-advice = check the path and its permissions
+output-cannot-be-written = the answer cannot be written: { $reason }
+output-advice = check where standard output goes
+input-cannot-be-read = standard input cannot be read: { $reason }
+input-advice = check where it comes from
+editor-failed = { $editor } did not end well, and nothing was sent
+editor-advice = set EDITOR to your editor, or give the text as an argument or with - on standard input
+stopped = stopped by you
+stopped-advice = what was stored stays stored, and goes on the next time this device is online
+no-threads = no threads: { $reason }
+no-threads-advice = check the limits of this user
+
+ask-passphrase = Passphrase:
+ask-new-passphrase = New passphrase:
+ask-once-more = Once more:
+passphrases-differ = the two passphrases differ
+passphrase-short = a passphrase has at least { $least } characters
+passphrase-short-advice = take five words that nobody would guess
+passphrase-file-empty = { $path } is empty
+passphrase-file-empty-advice = write the passphrase into its first line
+passphrase-no-terminal = there is no terminal to ask for the passphrase at
+passphrase-no-terminal-advice = give --passphrase-file FILE, or set KRING_PASSPHRASE_FILE
+passphrase-cannot-be-read = the passphrase cannot be read: { $reason }
+passphrase-cannot-be-read-advice = give --passphrase-file FILE instead
+
+set-up = This device is set up; its profile is in { $path }
+set-up-next = next: delete { $path }, which holds the key unencrypted; then `kring status`
+
+relay-slow = the relay has not told everything within { $seconds } seconds
+relay-slow-advice = try again, or give it longer with --wait
+not-up-to-date = not up to date: { $reason }
+waits-for-relay = the relay
+waits-for-member = another member's device, which carries it out
+pending-offline = this is stored, for when this device is online; it waits for { $waits-for }
+pending-stored = this is stored; it waits for { $waits-for }
+pending-waited = this is stored, and not done within { $seconds } seconds; it waits for { $waits-for }
+pending-advice = it goes on by itself whenever this device is online, for instance during `kring status`
+out-of-step = this device has missed a change of this case
+out-of-step-advice = ask its coordinator to remove and add you again; what you have here stays
+
+status-device = { $address }  device { $device }
+status-up-to-date = connected, up to date
+status-connected = connected
+status-connecting = connecting
+status-connecting-because = connecting: { $reason }
+status-offline = offline
+status-certificate = certificate valid until { $until }
+status-cases = { $cases ->
+    [one] 1 case
+   *[other] { $cases } cases
+  }, { $queued } waiting to be sent
+missing-at-relay = the relay does not have this case; what you send into it stays here. Ask its operator whether its database was lost or set back
+
+wiped = This device is wiped: its keys are destroyed, its files removed. Tell your organisation's administrator, so that its certificate is revoked.
+wipe-word = wipe
+wipe-question = This destroys everything that this device has of all cases, for good. Type "{ $word }" to go on:
+wipe-not-confirmed = nothing was wiped
+wipe-now-advice = give --now to wipe without a question
+
+audit-holds = The audit log holds: { $entries ->
+    [one] 1 entry
+   *[other] { $entries } entries
+  }, { $pseudonymised } of them pseudonymised
+audit-forwarded = { $count ->
+    [one] 1 new entry
+   *[other] { $count } new entries
+  } forwarded; the archive has { $entries }
+audit-not-forwarded = the audit log was not forwarded: { $reason }
+audit-unreadable = the audit log is broken at entry { $number }: it cannot be read, or shows something else than was signed
+audit-missing = the audit log is broken at entry { $number }: it is missing; entry { $found } stands in its place
+audit-repeated = the audit log is broken at entry { $number }: entry { $found } stands in its place a second time
+audit-cut-off = the audit log is broken at entry { $number }: it is missing at the end
+audit-changed = the audit log is broken at entry { $number }: it was changed, its signature does not hold
+audit-details-changed = the audit log is broken at entry { $number }: what it says was changed
+audit-detached = the audit log is broken at entry { $number }: it does not follow the entry before it
+audit-foreign-key = the audit log is broken at entry { $number }: it was signed with another device's key
+audit-broken-advice = keep it as it is and tell your organisation's privacy officer; compare it with the forwarded archive
+audit-no-key = this certificate has no Ed25519 key
+audit-no-key-advice = give the certificate of the device whose archive it is
+audit-foreign-archive = { $path } is not an archive of this device's log, or its last entry was changed
+audit-foreign-archive-advice = give another file; check the old one with `kring audit verify --file`

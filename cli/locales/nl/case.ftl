@@ -1,0 +1,116 @@
+# Casussen, de deelnemers, en wat er gezegd wordt.
+
+items = { $count ->
+    [one] 1 bericht
+   *[other] { $count } berichten
+  }
+devices = { $count ->
+    [one] 1 apparaat
+   *[other] { $count } apparaten
+  }
+waiting-to-be-sent = { $count } wacht op verzending
+
+role-coordinator = regisseur
+role-deputy = vervangend regisseur
+role-member = betrokken professional
+role-observer = meelezer
+
+case-opening = wordt geopend
+case-open = open
+case-leaving = vertrekkend
+case-left = verlaten
+case-out-of-step = uit de pas
+case-broken = onderbroken
+
+function-police = politie
+function-veilig-thuis = Veilig Thuis
+function-shelter = vrouwenopvang
+function-youth-protection = jeugdbescherming
+function-youth-care = jeugdhulp
+function-district-team = wijkteam
+function-public-prosecutor = officier van justitie
+function-probation = reclassering
+function-general-practitioner = huisarts
+
+no-such-case = geen casus begint met "{ $words }"
+no-such-case-advice = `kring case list` toont alle casussen van dit apparaat
+ambiguous-case = "{ $words }" past op meer dan één casus
+no-such-member = niemand in deze casus heeft een adres dat begint met "{ $words }"
+no-such-member-advice = `kring case show CASUS` toont de deelnemers
+ambiguous-member = "{ $words }" past op meer dan één adres
+ambiguous-advice = schrijf er meer van; het past op
+and-more = en nog { $count }
+case-none-yet = Nog geen casussen: open er een met `kring case new TITEL`, of laat u aan een casus toevoegen.
+case-not-at-relay = de casus staat op dit apparaat en is nog niet bij het relais
+case-not-at-relay-advice = gebruik hem zoals hij is; hij gaat naar het relais zodra dit apparaat online is
+
+member-own = dit apparaat
+member-own-leaving = dit apparaat, vertrekkend
+member-leaving = vertrekkend
+member-device = apparaat { $device }
+added = { $who } toegevoegd met { $devices ->
+    [one] 1 apparaat
+   *[other] { $devices } apparaten
+  }
+added-not = niet toegevoegd: { $device }: { $reason }
+not-added = { $who } is niet toegevoegd: { $reason }
+removed = { $who } is verwijderd
+left = U bent vertrokken; wat u had blijft op dit apparaat
+role-given = { $who } is nu { $role }
+
+sent-relayed = Bij het relais, als nummer { $record }
+sent-queued = Hier opgeslagen; het wordt verstuurd zodra dit apparaat online is
+nothing-to-send = er is niets om te versturen
+nothing-to-send-advice = schrijf iets, of geef het als TEKST
+not-delivered = het bericht is hier opgeslagen en heeft het relais niet bereikt
+not-delivered-because = het bericht is hier opgeslagen en heeft het relais niet bereikt: { $reason }
+not-delivered-advice = verstuur het niet nog eens; het gaat vanzelf zodra dit apparaat online is, bijvoorbeeld bij `kring status`
+type-the-message = Typ het bericht; sluit af met Ctrl-D op een eigen regel.
+not-utf-8 = het bericht is geen tekst in UTF-8
+not-utf-8-advice = zet het eerst om, bijvoorbeeld met iconv
+restricted = vertrouwelijk
+needs-newer-version = hiervoor is een nieuwere versie van dit programma nodig
+
+following = U volgt "{ $title }"; stop met Ctrl-C.
+follow-offline = offline: { $reason }
+follow-connected = verbonden
+certificate-ends = het certificaat van dit apparaat eindigt { $at }
+
+event-case-opened = de casus is bij het relais
+event-added = { $by } heeft { $names } toegevoegd
+event-removed = { $by } heeft { $names } verwijderd
+event-added-and-removed = { $by } heeft { $added } toegevoegd en { $removed } verwijderd
+event-role-changed = { $by } maakte { $who } { $role }
+event-leaving = { $who } heeft gevraagd te vertrekken
+event-dropped = iets van u wordt niet gedaan: { $reason }
+event-left = u bent niet meer in deze casus; { $by } heeft het uitgevoerd
+event-gap = { $count ->
+    [one] 1 bericht is
+   *[other] { $count } berichten zijn
+  } verlopen voordat dit apparaat ze las
+event-out-of-step = dit apparaat heeft een wijziging van deze casus gemist en moet opnieuw worden toegevoegd
+event-unreachable = het relais opent deze casus niet meer voor dit apparaat; vraag de beheerder of er een reservekopie is teruggezet
+event-commit-refused = een wijziging is geweigerd: { $reason }
+event-commit-refused-by = een wijziging door { $by } is geweigerd: { $reason }
+event-continued = { $by } heeft de casus voortgezet in een nieuwe groep
+event-suspicion = LET OP: { $what }
+event-suspicion-from = LET OP: { $what } (van { $by })
+event-clock-behind = de klok van dit apparaat loopt { $seconds } s achter op die van het relais
+event-clock-ahead = de klok van dit apparaat loopt { $seconds } s voor op die van het relais
+event-relay-replaced = de gegevens van het relais zijn niet die welke dit apparaat kende
+
+event-duty = { $by } { $what }
+event-duty-gone = de verantwoordelijkheid is veranderd doordat { $by } de deelnemers wijzigde
+duty-offer = biedt aan het gezin over te dragen aan { $to }
+duty-confirm = bevestigt dat { $who } het begrepen heeft
+duty-ready = kan beginnen op { $start }
+duty-complete = rondde de overdracht af: de verantwoordelijkheid is overgegaan
+duty-end = beëindigde een overdracht; de verantwoordelijkheid blijft waar ze is
+duty-hold = houdt de casus vast voor { $organisation }: hij mag niet worden verwijderd
+duty-lift = laat de casus los voor { $organisation }
+duty-propose-closing = stelt voor de casus te sluiten en { $days } dagen later te verwijderen
+duty-withdraw-closing = trok het sluiten in
+duty-exported = verklaart voor { $organisation }: wat bewaard moet worden staat in het eigen dossier
+duty-not-needed = verklaart voor { $organisation }: er hoeft niets bewaard te worden
+duty-close = sloot de casus: hij is alleen te lezen
+duty-erase = laat de casus verwijderen

@@ -1,0 +1,136 @@
+# Wat de bibliotheek meldt. Eén zin zonder punt; wat u kunt doen staat achter een puntkomma.
+
+store-missing = hier is geen opslag; richt dit apparaat eerst in
+store-wiped = dit apparaat is gewist en niets opent wat er nog van over is; richt het opnieuw in
+store-exists = hier is al een opslag; die blijft zoals ze is
+store-wrong-key = deze wachtzin opent de opslag niet; probeer het opnieuw
+store-in-use = de opslag is open in een ander programma; sluit dat eerst
+store-newer = de opslag is geschreven door een nieuwere versie ({ $found }, deze kent { $known }); werk het programma bij
+store-corrupt = de opslag is beschadigd; herstel het apparaat door het opnieuw te laten toevoegen
+store-disk-full = de schijf is vol; van deze stap is niets opgeslagen; maak ruimte en probeer het opnieuw
+store-read-only = de opslag kan niet worden geschreven; controleer de rechten van de map en de schijf
+store-io = de opslag kon niet worden gelezen of geschreven ({ $reason })
+store-internal = de opslag is gebruikt op een manier die niet mag; dit is een fout van het programma
+
+profile-missing = in deze map staat geen profiel; richt dit apparaat eerst in
+profile-wiped = dit apparaat is gewist; richt het opnieuw in
+profile-wiped-in-part = dit apparaat is gewist, maar er zijn bestanden over die niet verwijderd kunnen worden ({ $reason }); verwijder de map met de hand
+profile-newer = het profiel is geschreven door een nieuwere versie; werk het programma bij
+profile-malformed = { $file } van het profiel kan niet worden gelezen; richt het apparaat opnieuw in of zet het bestand terug
+profile-io = { $file } van het profiel kan niet worden gelezen ({ $reason })
+
+wipe-not-a-profile = in deze map staat geen profiel; er is niets aangeraakt
+wipe-keys = de sleutels konden niet worden vernietigd ({ $reason }); vernietig de gegevensdrager en laat het certificaat intrekken
+wipe-files = de sleutels zijn vernietigd, maar er zijn bestanden over die niet verwijderd konden worden ({ $reason }); verwijder de map met de hand
+
+open-other-device = deze opslag is van een ander apparaat; zet die van het profiel zelf terug
+open-certificate = het certificaat van dit apparaat deugt niet: { $reason }
+open-roots = de basiscertificaten van het profiel zijn onbruikbaar: { $reason }
+open-key-missing = de opslag bevat de sleutel van dit apparaat niet; richt het apparaat opnieuw in
+open-not-vouched-for = de regio staat niet in voor het certificaat van dit apparaat; richt het apparaat opnieuw in
+open-thread = het besturingssysteem gaf geen thread ({ $reason })
+
+draft-empty = er staat niets in om te versturen
+draft-too-large = een bericht heeft hoogstens { $limit } bytes; verstuur het in delen
+draft-label-too-long = een label van een bericht heeft hoogstens { $limit } bytes
+
+command-unknown-case = die casus is niet op dit apparaat
+command-case-exists = er bestaat al een casus met dit kenmerk
+command-item-exists = er bestaat al een bericht met dit kenmerk
+command-not-open = dit apparaat is niet, of niet meer, in de casus
+command-role = uw rol in deze casus staat dit niet toe
+command-not-a-member = niemand met dit adres is in de casus
+command-oneself = gebruik leave om zelf te vertrekken
+command-sole-coordinator = de regisseur draagt de casus aan iemand anders over voordat die vertrekt
+command-title = een titel heeft 1 tot 255 bytes
+
+sole-responsible = wie als enige verantwoordelijk is voor het gezin rondt eerst een overdracht af voordat die vertrekt of verwijderd wordt
+case-is-closed = de casus is gesloten en alleen te lezen
+duty-not-responsible = alleen wie verantwoordelijk is voor het gezin kan het overdragen
+duty-not-coordinator = alleen de regisseur kan de regie overdragen
+duty-receivers = een overdracht gaat naar één tot acht anderen die meedoen in de casus
+duty-too-many = er staan te veel overdrachten open; rond er eerst een af of trek er een in
+duty-no-handover = die overdracht is er niet, of is beëindigd
+duty-not-yours = deze stap van een overdracht is aan iemand anders
+duty-not-understood = wie overdraagt heeft nog niet bevestigd dat de ontvanger het begrepen heeft
+duty-not-ready = nog niet elke ontvanger is klaar om te beginnen en in de casus
+duty-already = het is al zo
+duty-other-organisation = een organisatie spreekt alleen voor zichzelf
+duty-handovers-open = er staan overdrachten open; rond ze eerst af, weiger ze of trek ze in
+duty-statements = nog niet elke organisatie heeft verklaard wat er met het eigen dossier gebeurt
+duty-stage = de casus is niet in die fase van sluiten
+duty-held = een organisatie houdt de casus vast: hij mag niet worden verwijderd
+
+call-closed = de verbinding met de opslag is gesloten
+
+connect-name = de naam van het relais is niet te vinden; controleer het netwerk en het adres
+connect-socket = geen netwerkaansluiting ({ $reason }); controleer het netwerk
+connect-unreachable = het relais antwoordt niet; controleer het netwerk, of vraag de beheerder ervan
+connect-relay-unknown-root = het certificaat van het relais komt van een onbekende bron: dit is niet uw relais, of het profiel is verouderd
+connect-relay-other-name = het certificaat van het relais is niet van dat relais: er staat een andere naam op
+connect-relay-expired = het certificaat van het relais is verlopen; controleer de klok van dit apparaat, of meld het de beheerder van het relais
+connect-relay-not-yet-valid = het certificaat van het relais is nog niet geldig; controleer de klok van dit apparaat
+connect-relay-certificate = het certificaat van het relais deugt niet: { $reason }
+connect-key-exchange = het relais biedt de kwantumbestendige sleuteluitwisseling X25519MLKEM768 niet aan; het moet worden bijgewerkt
+connect-not-a-relay = wat op dit adres antwoordt is geen Kring-relais
+connect-own-expired = het certificaat van dit apparaat is verlopen; vraag de beheerder van uw organisatie om een nieuw
+connect-own-not-yet-valid = het certificaat van dit apparaat is nog niet geldig; controleer de klok van dit apparaat
+connect-own-refused = het relais aanvaardt het certificaat van dit apparaat niet; vraag de beheerder van uw organisatie
+connect-refused = het relais weigert: { $reason }
+connect-going-away = het relais start opnieuw
+connect-broken = de verbinding met het relais is verbroken
+connect-fault = het relais houdt zich niet aan het protocol: { $reason }
+connect-offline = dit apparaat is offline
+
+fault-frame = het stuurde iets onleesbaars
+fault-too-much = het stuurde meer dan het protocol toestaat
+fault-wrong-answer = het antwoord past niet bij de vraag
+fault-unfinished = het brak een antwoord halverwege af
+fault-silent = het antwoordde niet op tijd
+
+not-done-nothing-left = er viel niets meer te doen: het is al zo
+not-done-closed = het programma stopte voordat dit gedaan was; het gaat verder als het weer start
+
+dropped-role = uw rol in deze casus staat het niet meer toe
+dropped-left = u bent niet meer in deze casus
+dropped-nothing-to-do = er valt niets meer te doen
+dropped-last-of-coordinator = de regisseur draagt de casus aan iemand anders over voordat het laatste apparaat vertrekt
+dropped-relay = het relais neemt het niet aan: { $reason }
+
+not-added-unknown = niemand met dit adres kan worden toegevoegd; vraag hun om het apparaat één keer te starten
+not-added-no-key-package = het apparaat heeft niets klaarstaan om mee te worden toegevoegd; vraag hun om het één keer te starten
+not-added-inbox-full = de postbus van het apparaat is vol; vraag hun om het één keer te starten
+not-added-revoked = het certificaat van het apparaat is ingetrokken
+not-added-certificate = het certificaat van het apparaat is niet geldig
+not-added-key-package = het relais gaf iets dat niet van dit apparaat is
+not-added-already = het apparaat doet al mee
+
+commit-refused-unreadable = een wijziging van de deelnemers aan de casus is onleesbaar
+commit-refused-role = iemand heeft de casus gewijzigd zonder daartoe het recht te hebben
+commit-refused-leaf = iemand heeft een apparaat toegevoegd dat niet kan aantonen wie het is
+commit-refused-closes = iemand, of het relais, probeerde de casus te laten verwijderen zonder dat de deelnemers het eens waren
+commit-refused-access-key = iemand gaf het relais een valse sleutel voor deze casus
+
+suspicion-fork = het relais heeft deze deelnemer andere berichten getoond dan dit apparaat
+suspicion-signature = de handtekening onder een bericht is niet van het apparaat dat het stuurde
+suspicion-unreadable = een bericht in de casus is onleesbaar
+suspicion-item-reused = een deelnemer stuurde twee verschillende berichten onder één kenmerk
+suspicion-coordinator-revoked = het enige apparaat van de regisseur is ingetrokken; er wordt niets verstuurd tot een vervangend regisseur een ander apparaat van de regisseur toevoegt
+suspicion-invitation = iemand probeerde dit apparaat onder de naam van deze casus in een andere groep te brengen
+suspicion-order = het relais leverde berichten in de verkeerde volgorde
+
+refusal-unsupported-version = het relais spreekt een andere versie van het protocol; werk de oudste van de twee bij
+refusal-forbidden = het relais opent deze casus niet voor dit apparaat
+refusal-too-large = dit is groter dan het relais aanneemt ({ $limit } bytes)
+refusal-too-many = dit zijn er meer tegelijk dan het relais aanneemt ({ $limit })
+refusal-recipients = { $count } van de toe te voegen apparaten zijn nu niet bereikbaar; voeg de andere toe
+refusal-unknown-professional = niemand met dit adres kan worden toegevoegd; vraag hun om het apparaat één keer te starten
+refusal-rate-limited = te veel tegelijk; probeer het over { $seconds } seconden opnieuw
+refusal-busy = het relais is druk; probeer het over { $seconds } seconden opnieuw
+refusal-full = het relais bewaart hier niet meer van; het neemt weer aan zodra oudere gelezen of verlopen zijn
+refusal-disk-full = de schijf van het relais is vol; de beheerder is gewaarschuwd, wat u verstuurt wacht hier
+refusal-store-failed = het relais kon dit niet opslaan; het is niet afgeleverd en wordt opnieuw verstuurd
+refusal-draining = het relais start opnieuw; maak opnieuw verbinding
+refusal-revoked = het certificaat van dit apparaat wordt niet meer aanvaard; vraag de beheerder van uw organisatie
+refusal-not-final = de casus is niet gesloten
+refusal-technical = { $reason }

@@ -1,0 +1,61 @@
+//! Sends something into a case and says how far it came.
+
+use std::io::{self, Write};
+
+use kring_client::api::{Case, Link, NotDone};
+use kring_client::case::ItemDraft;
+use serde::Serialize;
+
+use crate::outcome::{Cause, Failure, Outcome};
+use crate::output::Line;
+use crate::session::Session;
+use crate::words::{Told, say};
+
+/// Something was sent or stored.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "sent")]
+pub(crate) struct SentLine {
+    case: String,
+    item: String,
+    /// `queued` or `relayed`.
+    state: &'static str,
+    /// Its record at the relay.
+    record: Option<u64>,
+}
+
+impl Line for SentLine {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self.record {
+            Some(record) => writeln!(out, "{}", say!("sent-relayed", record = record)),
+            None => writeln!(out, "{}", say!("sent-queued")),
+        }
+    }
+}
+
+/// Sends a draft and waits until it is at the relay, or only stores it.
+pub(crate) async fn send(session: &Session, case: &Case, draft: ItemDraft, no_wait: bool) -> Outcome<SentLine> {
+    let sent = case.send(draft).await?;
+    let mut line = SentLine { case: case.id().to_hex(), item: sent.item().to_hex(), state: "queued", record: None };
+    if no_wait {
+        return Ok(line);
+    }
+    match tokio::time::timeout(session.wait, sent.relayed()).await {
+        Ok(Ok(seq)) => {
+            line.state = "relayed";
+            line.record = Some(seq.0);
+            Ok(line)
+        }
+        Ok(Err(NotDone::Dropped(reason))) => Err(NotDone::Dropped(reason).into()),
+        Ok(Err(NotDone::Closed)) | Err(_) => {
+            let why = match session.client.status().link {
+                Link::Connecting { last: Some(error), .. } => {
+                    say!("not-delivered-because", reason = error.told())
+                }
+                Link::Connecting { last: None, .. } | Link::Offline | Link::Connected | Link::Closed => {
+                    say!("not-delivered")
+                }
+            };
+            Err(Failure::advised(Cause::NotDelivered, why, say!("not-delivered-advice")))
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What the library's errors say, in the catalogues' words: a match for each, so that an error which nobody has put into
+//! words does not compile. What is technical within them (why a certificate does not hold) stays English: it is for
+//! the administrator to whom it is passed on.
+
+use kring_client::api::{CallError, ConnectError, NotDone, OpenError, RelayFault};
+use kring_client::case::{DraftError, DutyRefused};
+use kring_client::conversation::{CommandError, CommitRefused, Dropped, NotAdded, Suspicion};
+use kring_client::identity::ProfileError;
+use kring_client::identity::wipe::WipeError;
+use kring_client::store::StoreError;
+use kring_protocol::refusal::Refusal;
+
+use super::say;
+
+/// Something that a professional is told.
+pub(crate) trait Told {
+    /// One sentence without a full stop; what to do stands behind a semicolon.
+    fn told(&self) -> String;
+}
+
+impl Told for StoreError {
+    fn told(&self) -> String {
+        match self {
+            Self::Missing => say!("store-missing"),
+            Self::Wiped => say!("store-wiped"),
+            Self::Exists => say!("store-exists"),
+            Self::WrongKey => say!("store-wrong-key"),
+            Self::InUse => say!("store-in-use"),
+            Self::Newer { found, known } => say!("store-newer", found = *found, known = *known),
+            Self::Corrupt => say!("store-corrupt"),
+            Self::DiskFull => say!("store-disk-full"),
+            Self::ReadOnly => say!("store-read-only"),
+            Self::Io(kind) => say!("store-io", reason = kind.to_string()),
+            Self::Internal => say!("store-internal"),
+        }
+    }
+}
+
+impl Told for ProfileError {
+    fn told(&self) -> String {
+        match self {
+            Self::Missing => say!("profile-missing"),
+            Self::Wiped => say!("profile-wiped"),
+            Self::WipedInPart(kind) => say!("profile-wiped-in-part", reason = kind.to_string()),
+            Self::Newer => say!("profile-newer"),
+            Self::Malformed { file } => say!("profile-malformed", file = *file),
+            Self::Io { file, kind } => say!("profile-io", file = *file, reason = kind.to_string()),
+        }
+    }
+}
+
+impl Told for WipeError {
+    fn told(&self) -> String {
+        match self {
+            Self::NotAProfile => say!("wipe-not-a-profile"),
+            Self::Keys(error) => say!("wipe-keys", reason = error.told()),
+            Self::Files(kind) => say!("wipe-files", reason = kind.to_string()),
+        }
+    }
+}
+
+impl Told for OpenError {
+    fn told(&self) -> String {
+        match self {
+            Self::Store(error) => error.told(),
+            Self::OtherDevice => say!("open-other-device"),
+            Self::Certificate(untrusted) => say!("open-certificate", reason = untrusted.to_string()),
+            Self::Roots(error) => say!("open-roots", reason = error.to_string()),
+            Self::KeyMissing => say!("open-key-missing"),
+            Self::NotVouchedFor => say!("open-not-vouched-for"),
+            Self::Thread(kind) => say!("open-thread", reason = kind.to_string()),
+        }
+    }
+}
+
+impl Told for DraftError {
+    fn told(&self) -> String {
+        match self {
+            Self::Empty => say!("draft-empty"),
+            Self::TooLarge { limit } => say!("draft-too-large", limit = *limit),
+            Self::LabelTooLong { limit } => say!("draft-label-too-long", limit = *limit),
+        }
+    }
+}
+
+impl Told for CommandError {
+    fn told(&self) -> String {
+        match self {
+            Self::UnknownCase => say!("command-unknown-case"),
+            Self::CaseExists => say!("command-case-exists"),
+            Self::ItemExists => say!("command-item-exists"),
+            Self::NotOpen => say!("command-not-open"),
+            Self::Role => say!("command-role"),
+            Self::NotAMember => say!("command-not-a-member"),
+            Self::Oneself => say!("command-oneself"),
+            Self::SoleCoordinator => say!("command-sole-coordinator"),
+            Self::Title => say!("command-title"),
+            Self::SoleResponsible => say!("sole-responsible"),
+            Self::Duty(refused) => refused.told(),
+            Self::Closed => say!("case-is-closed"),
+            Self::Draft(error) => error.told(),
+        }
+    }
+}
+
+impl Told for DutyRefused {
+    fn told(&self) -> String {
+        match self {
+            Self::NotResponsible => say!("duty-not-responsible"),
+            Self::NotCoordinator => say!("duty-not-coordinator"),
+            Self::Receivers => say!("duty-receivers"),
+            Self::TooMany => say!("duty-too-many"),
+            Self::NoHandover => say!("duty-no-handover"),
+            Self::NotYours => say!("duty-not-yours"),
+            Self::NotUnderstood => say!("duty-not-understood"),
+            Self::NotReady => say!("duty-not-ready"),
+            Self::Already => say!("duty-already"),
+            Self::Role => say!("command-role"),
+            Self::OtherOrganisation => say!("duty-other-organisation"),
+            Self::HandoversOpen => say!("duty-handovers-open"),
+            Self::Statements => say!("duty-statements"),
+            Self::Stage => say!("duty-stage"),
+            Self::Held => say!("duty-held"),
+        }
+    }
+}
+
+impl Told for CallError {
+    fn told(&self) -> String {
+        match self {
+            Self::Command(error) => error.told(),
+            Self::Store(error) => error.told(),
+            Self::Closed => say!("call-closed"),
+        }
+    }
+}
+
+impl Told for ConnectError {
+    fn told(&self) -> String {
+        match self {
+            Self::Name => say!("connect-name"),
+            Self::Socket(kind) => say!("connect-socket", reason = kind.to_string()),
+            Self::Unreachable => say!("connect-unreachable"),
+            Self::RelayUnknownRoot => say!("connect-relay-unknown-root"),
+            Self::RelayOtherName => say!("connect-relay-other-name"),
+            Self::RelayExpired => say!("connect-relay-expired"),
+            Self::RelayNotYetValid => say!("connect-relay-not-yet-valid"),
+            Self::RelayCertificate(untrusted) => say!("connect-relay-certificate", reason = untrusted.to_string()),
+            Self::KeyExchange => say!("connect-key-exchange"),
+            Self::NotARelay => say!("connect-not-a-relay"),
+            Self::OwnExpired => say!("connect-own-expired"),
+            Self::OwnNotYetValid => say!("connect-own-not-yet-valid"),
+            Self::OwnRefused => say!("connect-own-refused"),
+            Self::Refused(refusal) => say!("connect-refused", reason = refusal.told()),
+            Self::GoingAway => say!("connect-going-away"),
+            Self::Broken => say!("connect-broken"),
+            Self::Fault(fault) => say!("connect-fault", reason = fault.told()),
+            Self::Store(error) => error.told(),
+            Self::Offline => say!("connect-offline"),
+            Self::Closed => say!("call-closed"),
+        }
+    }
+}
+
+impl Told for RelayFault {
+    fn told(&self) -> String {
+        match self {
+            Self::Frame => say!("fault-frame"),
+            Self::TooMuch => say!("fault-too-much"),
+            Self::WrongAnswer => say!("fault-wrong-answer"),
+            Self::Unfinished => say!("fault-unfinished"),
+            Self::Silent => say!("fault-silent"),
+        }
+    }
+}
+
+impl Told for NotDone {
+    fn told(&self) -> String {
+        match self {
+            Self::Dropped(Dropped::NothingToDo) => say!("not-done-nothing-left"),
+            Self::Dropped(reason) => reason.told(),
+            Self::Closed => say!("not-done-closed"),
+        }
+    }
+}
+
+impl Told for Dropped {
+    fn told(&self) -> String {
+        match self {
+            Self::Role => say!("dropped-role"),
+            Self::Left => say!("dropped-left"),
+            Self::NothingToDo => say!("dropped-nothing-to-do"),
+            Self::LastOfCoordinator => say!("dropped-last-of-coordinator"),
+            Self::Duty(refused) => refused.told(),
+            Self::Closed => say!("case-is-closed"),
+            Self::Relay(refusal) => say!("dropped-relay", reason = refusal.told()),
+        }
+    }
+}
+
+impl Told for NotAdded {
+    fn told(&self) -> String {
+        match self {
+            Self::Unknown => say!("not-added-unknown"),
+            Self::NoKeyPackage => say!("not-added-no-key-package"),
+            Self::InboxFull => say!("not-added-inbox-full"),
+            Self::Revoked => say!("not-added-revoked"),
+            Self::Certificate => say!("not-added-certificate"),
+            Self::KeyPackage => say!("not-added-key-package"),
+            Self::Already => say!("not-added-already"),
+        }
+    }
+}
+
+impl Told for CommitRefused {
+    fn told(&self) -> String {
+        match self {
+            Self::Unreadable => say!("commit-refused-unreadable"),
+            Self::Role => say!("commit-refused-role"),
+            Self::Leaf => say!("commit-refused-leaf"),
+            Self::Closes => say!("commit-refused-closes"),
+            Self::AccessKey => say!("commit-refused-access-key"),
+        }
+    }
+}
+
+impl Told for Suspicion {
+    fn told(&self) -> String {
+        match self {
+            Self::Fork => say!("suspicion-fork"),
+            Self::Signature => say!("suspicion-signature"),
+            Self::Unreadable => say!("suspicion-unreadable"),
+            Self::ItemReused => say!("suspicion-item-reused"),
+            Self::CoordinatorRevoked => say!("suspicion-coordinator-revoked"),
+            Self::Invitation => say!("suspicion-invitation"),
+            Self::Order => say!("suspicion-order"),
+        }
+    }
+}
+
+/// A relay's refusal. Those that come of a fault of a program, and not of anything that a person does, share one text.
+impl Told for Refusal {
+    fn told(&self) -> String {
+        match self {
+            Self::UnsupportedVersion => say!("refusal-unsupported-version"),
+            Self::Forbidden => say!("refusal-forbidden"),
+            Self::TooLarge { limit } => say!("refusal-too-large", limit = limit.to_string()),
+            Self::TooMany { limit } => say!("refusal-too-many", limit = limit.to_string()),
+            Self::Recipients(refused) => say!("refusal-recipients", count = refused.len()),
+            Self::UnknownProfessional => say!("refusal-unknown-professional"),
+            Self::RateLimited { after_ms } => say!("refusal-rate-limited", seconds = after_ms.div_ceil(1000)),
+            Self::Busy { after_ms } => say!("refusal-busy", seconds = after_ms.div_ceil(1000)),
+            Self::Full => say!("refusal-full"),
+            Self::DiskFull => say!("refusal-disk-full"),
+            Self::StoreFailed => say!("refusal-store-failed"),
+            Self::Draining => say!("refusal-draining"),
+            Self::Revoked => say!("refusal-revoked"),
+            Self::NotFinal => say!("refusal-not-final"),
+            other => say!("refusal-technical", reason = other.to_string()),
+        }
+    }
+}
