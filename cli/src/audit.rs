@@ -100,7 +100,9 @@ struct AuditLine {
 impl Line for AuditLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.forwarded {
-            Some(forwarded) => writeln!(out, "{}", say!("audit-forwarded", count = forwarded, entries = self.entries)),
+            Some(forwarded) => {
+                writeln!(out, "{}", say!("audit-forwarded", count = forwarded, entries = self.entries))
+            }
             None => {
                 writeln!(out, "{}", say!("audit-holds", entries = self.entries, pseudonymised = self.pseudonymised))
             }

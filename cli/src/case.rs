@@ -216,18 +216,15 @@ async fn new(session: &Session, title: String, output: Output) -> Outcome {
     if at_relay {
         return Ok(());
     }
-    Err(Failure::advised(
-        Cause::Pending,
-        say!("case-not-at-relay"),
-        say!("case-not-at-relay-advice"),
-    ))
+    Err(Failure::advised(Cause::Pending, say!("case-not-at-relay"), say!("case-not-at-relay-advice")))
 }
 
 async fn add(session: &Session, case: &str, address: &str, role: RoleArgument, output: Output) -> Outcome {
     let who: ProfessionalAddress = address.parse().map_err(|error| Failure::new(Cause::Usage, error))?;
     session.try_to_catch_up().await?;
     let (case, _) = session.case(case).await?;
-    let Added { added, not_added } = session.done(case.add(who.clone(), role.into()).await?, &say!("waits-for-relay")).await?;
+    let Added { added, not_added } =
+        session.done(case.add(who.clone(), role.into()).await?, &say!("waits-for-relay")).await?;
     let line = ChangedLine {
         devices: added.iter().map(|member| member.address.device.to_hex()).collect(),
         not_added: not_added

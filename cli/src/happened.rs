@@ -75,22 +75,10 @@ pub(crate) fn describe(event: &Event) -> Option<(Option<CaseId>, &'static str, S
         Event::Dropped { case, reason, .. } => {
             (Some(*case), "dropped", say!("event-dropped", reason = reason.told()))
         }
-        Event::Left { case, by } => {
-            (Some(*case), "left", say!("event-left", by = by.professional.as_str()))
-        }
-        Event::Gap { case, records } => {
-            (Some(*case), "gap", say!("event-gap", count = *records))
-        }
-        Event::OutOfStep { case } => (
-            Some(*case),
-            "out_of_step",
-            say!("event-out-of-step"),
-        ),
-        Event::Unreachable { case } => (
-            Some(*case),
-            "unreachable",
-            say!("event-unreachable"),
-        ),
+        Event::Left { case, by } => (Some(*case), "left", say!("event-left", by = by.professional.as_str())),
+        Event::Gap { case, records } => (Some(*case), "gap", say!("event-gap", count = *records)),
+        Event::OutOfStep { case } => (Some(*case), "out_of_step", say!("event-out-of-step")),
+        Event::Unreachable { case } => (Some(*case), "unreachable", say!("event-unreachable")),
         Event::CommitRefused { case, by, reason } => {
             let message = match by {
                 Some(by) => {
@@ -119,9 +107,7 @@ pub(crate) fn describe(event: &Event) -> Option<(Option<CaseId>, &'static str, S
                 say!("event-clock-ahead", seconds = ahead_seconds.unsigned_abs())
             },
         ),
-        Event::RelayReplaced => {
-            (None, "relay_replaced", say!("event-relay-replaced"))
-        }
+        Event::RelayReplaced => (None, "relay_replaced", say!("event-relay-replaced")),
     })
 }
 

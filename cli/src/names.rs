@@ -26,11 +26,7 @@ pub(crate) fn case<'a>(cases: &'a [CaseView], words: &str) -> Outcome<&'a CaseVi
     }
     match found[..] {
         [only] => Ok(only),
-        [] => Err(Failure::advised(
-            Cause::Usage,
-            say!("no-such-case", words = words),
-            say!("no-such-case-advice"),
-        )),
+        [] => Err(Failure::advised(Cause::Usage, say!("no-such-case", words = words), say!("no-such-case-advice"))),
         _ => {
             let candidates = found.iter().map(|case| format!("{}  {}", &case.case.to_hex()[..SHORT_ID], case.title));
             Err(ambiguous(say!("ambiguous-case", words = words), candidates))
@@ -51,11 +47,9 @@ pub(crate) fn member<'a>(members: &'a [Member], words: &str) -> Outcome<&'a Prof
     addresses.retain(|address| !wanted.is_empty() && address.as_str().starts_with(&wanted));
     match addresses[..] {
         [only] => Ok(only),
-        [] => Err(Failure::advised(
-            Cause::Usage,
-            say!("no-such-member", words = words),
-            say!("no-such-member-advice"),
-        )),
+        [] => {
+            Err(Failure::advised(Cause::Usage, say!("no-such-member", words = words), say!("no-such-member-advice")))
+        }
         _ => {
             let candidates = addresses.iter().map(|address| address.as_str().to_owned());
             Err(ambiguous(say!("ambiguous-member", words = words), candidates))
@@ -70,11 +64,7 @@ fn ambiguous(what: String, candidates: impl ExactSizeIterator<Item = String>) ->
     if count > list.len() {
         list.push(format!("    {}", say!("and-more", count = count - list.len())));
     }
-    Failure::advised(
-        Cause::Usage,
-        what,
-        format!("{}\n{}", say!("ambiguous-advice"), list.join("\n")),
-    )
+    Failure::advised(Cause::Usage, what, format!("{}\n{}", say!("ambiguous-advice"), list.join("\n")))
 }
 
 #[cfg(test)]

@@ -147,11 +147,9 @@ impl Session {
 /// Whether the case has left this device behind, which a script should notice.
 pub(crate) fn in_step(view: &CaseView) -> Outcome {
     match view.status {
-        CaseStatus::OutOfStep => Err(Failure::advised(
-            Cause::OutOfStep,
-            say!("out-of-step"),
-            say!("out-of-step-advice"),
-        )),
+        CaseStatus::OutOfStep => {
+            Err(Failure::advised(Cause::OutOfStep, say!("out-of-step"), say!("out-of-step-advice")))
+        }
         CaseStatus::Opening | CaseStatus::Open | CaseStatus::Leaving | CaseStatus::Left | CaseStatus::Broken => {
             Ok(())
         }

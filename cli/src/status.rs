@@ -92,11 +92,7 @@ async fn status(session: &Session, output: Output) -> Outcome {
         output.print(&CaseLine::from(view))?;
     }
     for case in session.client.missing_at_relay().await? {
-        output.warning(&Warning {
-            case: Some(case),
-            name: "missing_at_relay",
-            message: say!("missing-at-relay"),
-        });
+        output.warning(&Warning { case: Some(case), name: "missing_at_relay", message: say!("missing-at-relay") });
     }
     reached?;
     cases.iter().try_for_each(in_step)

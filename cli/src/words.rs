@@ -10,9 +10,9 @@ mod library;
 
 use std::sync::OnceLock;
 
+pub(crate) use fluent_bundle::FluentValue as Value;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
-pub(crate) use fluent_bundle::FluentValue as Value;
 use unic_langid::LanguageIdentifier;
 
 pub(crate) use self::library::Told;

@@ -156,7 +156,8 @@ fn people_are_answered_in_their_language_and_machines_always_the_same() {
     let refused = by_locale.env("LC_ALL", "nl_NL.UTF-8").output().expect("runs");
     let refused = String::from_utf8(refused.stderr).expect("text");
     assert!(refused.starts_with("fout: geen casus begint met \"niets\"\n  wat u kunt doen: "), "{refused}");
-    let (english, dutch) = (anne(&["case", "show", "fam", "--json"]), anne(&["case", "show", "fam", "--json", "--lang", "nl"]));
+    let (english, dutch) =
+        (anne(&["case", "show", "fam", "--json"]), anne(&["case", "show", "fam", "--json", "--lang", "nl"]));
     assert_eq!(english.ok().out, dutch.ok().out);
     let help = place.run(&["--lang", "nl", "send", "--help"]).ok();
     assert!(help.out.contains("Waarom het wordt gedeeld") && !help.out.contains("Why it is shared"), "{help:?}");
@@ -167,7 +168,8 @@ fn people_are_answered_in_their_language_and_machines_always_the_same() {
 fn times_are_shown_in_the_zone_that_the_user_chose() {
     let place = Place::new();
     place.profile_without_a_relay();
-    let status = |zone: &[&str]| place.run(&[&["--profile", "anne", "--offline", "status"][..], zone].concat()).ok().out;
+    let status =
+        |zone: &[&str]| place.run(&[&["--profile", "anne", "--offline", "status"][..], zone].concat()).ok().out;
     let until = |out: String| out.lines().find(|line| line.contains("valid until")).expect("a line").to_owned();
     assert_eq!(until(status(&[])), until(status(&["--zone", "Europe/Amsterdam"])));
     assert_ne!(until(status(&[])), until(status(&["--zone", "America/Curacao"])));

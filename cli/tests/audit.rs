@@ -41,10 +41,17 @@ fn what_was_done_tried_and_looked_at_is_recorded_with_the_fields_of_the_norm() {
     ] {
         assert_eq!(written[field], value, "{field}");
     }
-    assert!(written["user"].as_str().is_some_and(|user| user.contains("anne@politie.example") || user.contains("politie")));
+    assert!(
+        written["user"]
+            .as_str()
+            .is_some_and(|user| user.contains("anne@politie.example") || user.contains("politie"))
+    );
     assert!(written["at"].as_str().is_some_and(|at| at.ends_with('Z')));
     assert_eq!(of("opening_failed")["outcome"], "failed");
-    assert_eq!((&of("member_removed")["outcome"], &of("member_removed")["reason"]), (&"refused".into(), &"Oneself".into()));
+    assert_eq!(
+        (&of("member_removed")["outcome"], &of("member_removed")["reason"]),
+        (&"refused".into(), &"Oneself".into())
+    );
     assert_eq!((&of("viewed")["action"], &of("viewed")["kind"]), (&"R".into(), &"items".into()));
     assert!(log.iter().enumerate().all(|(at, entry)| entry["entry"] == at as u64 + 1));
     // The export itself is recorded too.
@@ -60,11 +67,15 @@ fn an_archive_is_kept_up_to_date_and_every_change_of_it_is_named() {
     let certificate = "kring-admin/devices/politie.example/anne/device.pem";
     for name in ["archive.ndjson", "archive.csv"] {
         let file = place.path().join(name);
-        let forward = || place.run(&["--profile", "anne", "audit", "forward", "--to", name, "--json"]).ok().json()[0].clone();
+        let forward =
+            || place.run(&["--profile", "anne", "audit", "forward", "--to", name, "--json"]).ok().json()[0].clone();
         let first = forward();
         assert!(first["forwarded"].as_u64().is_some_and(|count| count >= 6));
         let second = forward();
-        assert!(second["forwarded"].as_u64().is_some_and(|count| (1..6).contains(&count)), "only what is new: {second}");
+        assert!(
+            second["forwarded"].as_u64().is_some_and(|count| (1..6).contains(&count)),
+            "only what is new: {second}"
+        );
 
         // Cut off in the middle of a line, as by a full disk: it is written again.
         let whole = std::fs::read_to_string(&file).expect("there");
@@ -95,7 +106,15 @@ fn an_archive_is_kept_up_to_date_and_every_change_of_it_is_named() {
         }
         // One whose end was changed is not gone on with.
         std::fs::write(&file, whole.replacen(all[all.len() - 1], all[all.len() - 2], 1)).expect("written");
-        std::fs::write(&file, whole.trim_end().rsplit_once('\n').map(|(most, last)| format!("{most}\n{}\n", last.replace("forwarded", "viewed"))).expect("lines")).expect("written");
+        std::fs::write(
+            &file,
+            whole
+                .trim_end()
+                .rsplit_once('\n')
+                .map(|(most, last)| format!("{most}\n{}\n", last.replace("forwarded", "viewed")))
+                .expect("lines"),
+        )
+        .expect("written");
         assert_eq!(place.run(&["--profile", "anne", "audit", "forward", "--to", name]).code, 3);
     }
 }

@@ -30,7 +30,8 @@ fn the_keys_are_destroyed_within_a_fifth_of_a_second_of_the_command_and_nothing_
         let before = std::fs::read(&key).expect("there");
         let begun = Instant::now();
         let mut wipe = place.kring(&["--profile", "anne", "wipe", "--now"]);
-        let mut wipe = Running(wipe.env_remove("KRING_PASSPHRASE_FILE").stdout(Stdio::null()).spawn().expect("starts"));
+        let mut wipe =
+            Running(wipe.env_remove("KRING_PASSPHRASE_FILE").stdout(Stdio::null()).spawn().expect("starts"));
         destroyed(&key, &before);
         best = best.min(begun.elapsed());
         assert!(wipe.0.wait().expect("ends").success());

@@ -81,7 +81,9 @@ impl Place {
     pub(crate) fn kring(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kring"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for name in ["KRING_PROFILE", "KRING_ADMIN", "KRING_LANG", "KRING_ZONE", "KRING_AUDIT_ARCHIVE", "EDITOR", "VISUAL"] {
+        for name in
+            ["KRING_PROFILE", "KRING_ADMIN", "KRING_LANG", "KRING_ZONE", "KRING_AUDIT_ARCHIVE", "EDITOR", "VISUAL"]
+        {
             command.env_remove(name);
         }
         command.env("LC_ALL", "C");
