@@ -39,6 +39,10 @@ impl Requester {
 pub trait Outbound: Send + Sync {
     /// Takes a push, or says that the queue is full; the engine then lags the subscription.
     fn push(&self, push: Pushed) -> Result<(), QueueFull>;
+
+    /// Everything of this batch has been taken: it is time to write. Called once after any number of pushes, so that what
+    /// one batch has for a connection goes in one write.
+    fn flush(&self) {}
 }
 
 /// The connection's queue takes no more.

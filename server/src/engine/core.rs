@@ -119,8 +119,10 @@ impl Core {
         for (device, push) in self.notices.drain(..) {
             self.subscriptions.notify(&device, &push);
         }
+        self.subscriptions.flush();
         if ticked {
             self.tick(now).map_err(|error| self.fail(error))?;
+            self.subscriptions.flush();
         }
         if drain {
             self.views.checkpoint_all().map_err(|error| self.fail(error))?;

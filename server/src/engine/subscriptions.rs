@@ -16,13 +16,24 @@ use kring_protocol::ids::{GroupId, Seq, Subscription};
 use kring_protocol::message::{self as wire, Push};
 use kring_protocol::refusal::Refusal;
 
-use super::command::{ConnectionId, Outbound, Pushed, Requester};
+use super::command::{ConnectionId, Outbound, Pushed, QueueFull, Requester};
 use crate::rules::limits::MAX_SUBSCRIPTIONS;
 
 struct Connection {
     address: DeviceAddress,
     outbound: Arc<dyn Outbound>,
     follows: HashMap<Subscription, GroupId>,
+    /// Something was pushed since the last flush.
+    unflushed: bool,
+}
+
+impl Connection {
+    fn push(&mut self, id: ConnectionId, push: Pushed, unflushed: &mut Vec<ConnectionId>) -> Result<(), QueueFull> {
+        if !std::mem::replace(&mut self.unflushed, true) {
+            unflushed.push(id);
+        }
+        self.outbound.push(push)
+    }
 }
 
 /// A connection's subscription to a group.
@@ -45,13 +56,14 @@ pub(super) struct Subscriptions {
     connections: HashMap<ConnectionId, Connection>,
     devices: HashMap<DeviceAddress, HashSet<ConnectionId>>,
     groups: HashMap<GroupId, BTreeMap<ConnectionId, Follower>>,
+    unflushed: Vec<ConnectionId>,
 }
 
 impl Subscriptions {
     pub(super) fn connect(&mut self, requester: &Requester, outbound: Arc<dyn Outbound>) {
         let address = requester.address();
         self.devices.entry(address.clone()).or_default().insert(requester.connection);
-        let connection = Connection { address, outbound, follows: HashMap::new() };
+        let connection = Connection { address, outbound, follows: HashMap::new(), unflushed: false };
         self.connections.insert(requester.connection, connection);
     }
 
@@ -110,7 +122,7 @@ impl Subscriptions {
     /// Delivers a record to all who follow its group.
     pub(super) fn deliver(&mut self, fresh: &Fresh) {
         let Some(followers) = self.groups.get_mut(&fresh.group) else { return };
-        let connections = &mut self.connections;
+        let (connections, unflushed) = (&mut self.connections, &mut self.unflushed);
         followers.retain(|id, follower| {
             if follower.through >= fresh.seq {
                 return true;
@@ -119,14 +131,14 @@ impl Subscriptions {
             let subscription = follower.subscription;
             follower.through = fresh.seq;
             let record = Pushed::Record { subscription, record: fresh.record.clone() };
-            let notice = match connection.outbound.push(record) {
+            let notice = match connection.push(*id, record, unflushed) {
                 Ok(()) if !fresh.is_commit => return true,
                 Ok(()) => Push::SubscriptionPaused(wire::SubscriptionPaused { subscription, at: fresh.seq }),
                 Err(_) => Push::Lagged(wire::Lagged { subscription }),
             };
             connection.follows.remove(&subscription);
             // A connection that takes no notice either is ended by its queue.
-            let _full = connection.outbound.push(Pushed::Notice(notice));
+            let _full = connection.push(*id, Pushed::Notice(notice), unflushed);
             false
         });
         if followers.is_empty() {
@@ -140,15 +152,25 @@ impl Subscriptions {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             connection.follows.remove(&subscription);
             let ended = wire::SubscriptionEnded { subscription, reason: reason.clone() };
-            let _full = connection.outbound.push(Pushed::Notice(Push::SubscriptionEnded(ended)));
+            let _full = connection.push(id, Pushed::Notice(Push::SubscriptionEnded(ended)), &mut self.unflushed);
         }
     }
 
     /// Tells all connections of a device something.
-    pub(super) fn notify(&self, device: &DeviceAddress, push: &Push) {
+    pub(super) fn notify(&mut self, device: &DeviceAddress, push: &Push) {
         for id in self.devices.get(device).into_iter().flatten() {
-            if let Some(connection) = self.connections.get(id) {
-                let _full = connection.outbound.push(Pushed::Notice(push.clone()));
+            if let Some(connection) = self.connections.get_mut(id) {
+                let _full = connection.push(*id, Pushed::Notice(push.clone()), &mut self.unflushed);
+            }
+        }
+    }
+
+    /// Has everything written that was pushed since the last time.
+    pub(super) fn flush(&mut self) {
+        for id in self.unflushed.drain(..) {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.unflushed = false;
+                connection.outbound.flush();
             }
         }
     }

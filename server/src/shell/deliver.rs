@@ -3,7 +3,7 @@
 //!
 //! The bytes are those of the wire's own encoder, which a test compares.
 
-use bytes::Bytes;
+use bytes::{BufMut as _, BytesMut};
 use kring_protocol::frame::PREFIX;
 use kring_protocol::ids::Subscription;
 
@@ -19,53 +19,62 @@ const DELIVERY: u8 = 0;
 /// [`Reply::Record`](kring_protocol::message::Reply::Record).
 const RECORD: u8 = 4;
 
-/// What stands before the record's bytes on the push stream, prefix included.
-pub(crate) fn delivery_head(subscription: Subscription, record: usize) -> Bytes {
-    // The longest: prefix, pair, number, map, key, subscription, key, and a length of eight bytes.
-    let mut head = Vec::with_capacity(PREFIX + 1 + 1 + 1 + 1 + 5 + 1 + 9);
-    head.extend_from_slice(&[0; PREFIX]);
-    head.extend_from_slice(&[PAIR, DELIVERY, MAP_OF_TWO, 0]);
-    integer(&mut head, UNSIGNED, subscription.0.into());
-    head.push(1);
-    integer(&mut head, BYTE_STRING, record as u64);
-    finish(head, record)
+/// Bytes of the longest head: prefix, pair, number, map, key, subscription, key, and a length of eight bytes.
+pub(crate) const LONGEST_HEAD: usize = PREFIX + 1 + 1 + 1 + 1 + 5 + 1 + 9;
+
+/// Appends what stands before the record's bytes on the push stream, prefix included.
+pub(crate) fn delivery_head(out: &mut BytesMut, subscription: Subscription, record: usize) {
+    let begin = begin(out, &[PAIR, DELIVERY, MAP_OF_TWO, 0]);
+    integer(out, UNSIGNED, subscription.0.into());
+    out.put_u8(1);
+    integer(out, BYTE_STRING, record as u64);
+    finish(out, begin, record);
 }
 
-/// What stands before the record's bytes on a request's stream, prefix included.
-pub(crate) fn record_head(record: usize) -> Bytes {
-    finish(vec![0, 0, 0, 0, PAIR, RECORD], record)
+/// Appends what stands before the record's bytes on a request's stream, prefix included.
+pub(crate) fn record_head(out: &mut BytesMut, record: usize) {
+    let begin = begin(out, &[PAIR, RECORD]);
+    finish(out, begin, record);
 }
 
-fn finish(mut head: Vec<u8>, record: usize) -> Bytes {
-    let length = head.len() - PREFIX + record;
+/// Leaves room for the prefix, and says where.
+fn begin(out: &mut BytesMut, first: &[u8]) -> usize {
+    let begin = out.len();
+    out.put_slice(&[0; PREFIX]);
+    out.put_slice(first);
+    begin
+}
+
+fn finish(out: &mut BytesMut, begin: usize, record: usize) {
+    let length = out.len() - begin - PREFIX + record;
     let length = u32::try_from(length).expect("a record is bounded far below 4 GiB");
-    head[..PREFIX].copy_from_slice(&length.to_be_bytes());
-    head.into()
+    out[begin..begin + PREFIX].copy_from_slice(&length.to_be_bytes());
 }
 
 /// A number in its shortest form (RFC 8949 §4.2.1).
-fn integer(out: &mut Vec<u8>, major: u8, value: u64) {
+fn integer(out: &mut BytesMut, major: u8, value: u64) {
     let bytes = value.to_be_bytes();
     match value {
-        0..=23 => out.push(major | bytes[7]),
-        24..=0xff => out.extend_from_slice(&[major | 24, bytes[7]]),
+        0..=23 => out.put_u8(major | bytes[7]),
+        24..=0xff => out.put_slice(&[major | 24, bytes[7]]),
         0x100..=0xffff => {
-            out.push(major | 25);
-            out.extend_from_slice(&bytes[6..]);
+            out.put_u8(major | 25);
+            out.put_slice(&bytes[6..]);
         }
         0x1_0000..=0xffff_ffff => {
-            out.push(major | 26);
-            out.extend_from_slice(&bytes[4..]);
+            out.put_u8(major | 26);
+            out.put_slice(&bytes[4..]);
         }
         _ => {
-            out.push(major | 27);
-            out.extend_from_slice(&bytes);
+            out.put_u8(major | 27);
+            out.put_slice(&bytes);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use kring_protocol::frame;
     use kring_protocol::ids::{OperationId, Seq, Timestamp};
     use kring_protocol::message::{Delivery, Push, Record, Reply};
@@ -90,11 +99,17 @@ mod tests {
             let encoded = Bytes::from(frame::encode_body(&record(length)));
             for number in [0, 23, 24, 255, 256, 65_536, u32::MAX] {
                 let subscription = Subscription(number);
-                let whole = [delivery_head(subscription, encoded.len()), encoded.clone()].concat();
+                let mut whole = BytesMut::new();
+                delivery_head(&mut whole, subscription, encoded.len());
+                assert!(whole.len() <= LONGEST_HEAD);
+                whole.extend_from_slice(&encoded);
                 let delivery = Delivery { subscription, record: Payload(encoded.clone()) };
                 assert_eq!(whole, frame::encode(&Push::Delivery(delivery)), "{length} {number}");
             }
-            let whole = [record_head(encoded.len()), encoded.clone()].concat();
+            let mut whole = BytesMut::from(&b"before"[..]);
+            record_head(&mut whole, encoded.len());
+            whole.extend_from_slice(&encoded);
+            let whole = whole.split_off(6);
             assert_eq!(whole, frame::encode(&Reply::Record(record(length))), "{length}");
         }
     }

@@ -7,8 +7,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use kring_protocol::frame;
+use kring_protocol::ids::Subscription;
 use tokio::sync::Notify;
 
 use super::deliver;
@@ -38,10 +39,16 @@ struct State {
     closed: Option<Closed>,
 }
 
-/// One frame, ready to be written: the head of a record's frame is its own, the record is shared by all who get it.
-struct Frame {
-    head: Bytes,
-    record: Option<Bytes>,
+/// Records up to this size are copied behind one another, so that QUIC has one piece to cut packets from and not two for
+/// each record; copying 2 KiB takes 50 ns. Larger ones stay shared by all who get them.
+const COPIED: usize = 2 << 10;
+
+/// One frame that waits.
+enum Frame {
+    /// A record: the head of its frame is made when it is written, its bytes are shared by all who get it.
+    Record(Subscription, Bytes),
+    /// Anything else, whole.
+    Notice(Bytes),
 }
 
 /// Why nothing more will come.
@@ -86,15 +93,10 @@ impl PushQueue {
         if state.frames.is_empty() {
             return state.closed.map(Err);
         }
-        let mut batch = Batch::default();
-        for frame in std::mem::take(&mut state.frames) {
-            batch.messages += 1;
-            batch.bytes += frame.len() as u64;
-            batch.chunks.push(frame.head);
-            batch.chunks.extend(frame.record);
-        }
+        let frames = std::mem::take(&mut state.frames);
         (state.records, state.notices, state.bytes) = (0, 0, 0);
-        Some(Ok(batch))
+        drop(state);
+        Some(Ok(Batch::of(frames)))
     }
 
     /// Nothing more is taken; what waits may be written.
@@ -140,28 +142,66 @@ impl PushQueue {
     }
 }
 
+impl Batch {
+    fn of(frames: VecDeque<Frame>) -> Self {
+        let messages = frames.len() as u64;
+        let (mut chunks, mut together) =
+            (Vec::new(), BytesMut::with_capacity(frames.iter().map(Frame::copied).sum()));
+        for frame in frames {
+            match frame {
+                Frame::Record(subscription, record) => {
+                    deliver::delivery_head(&mut together, subscription, record.len());
+                    if record.len() <= COPIED {
+                        together.extend_from_slice(&record);
+                    } else {
+                        chunks.push(together.split().freeze());
+                        chunks.push(record);
+                    }
+                }
+                Frame::Notice(notice) => together.extend_from_slice(&notice),
+            }
+        }
+        if !together.is_empty() {
+            chunks.push(together.freeze());
+        }
+        let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        Self { chunks, messages, bytes }
+    }
+}
+
 impl Frame {
+    /// Bytes on the wire, at most.
     fn len(&self) -> usize {
-        self.head.len() + self.record.as_ref().map_or(0, Bytes::len)
+        match self {
+            Self::Record(_, record) => deliver::LONGEST_HEAD + record.len(),
+            Self::Notice(notice) => notice.len(),
+        }
+    }
+
+    /// Bytes that are copied, at most.
+    fn copied(&self) -> usize {
+        match self {
+            Self::Record(_, record) if record.len() > COPIED => deliver::LONGEST_HEAD,
+            _ => self.len(),
+        }
     }
 }
 
 impl Outbound for PushQueue {
     fn push(&self, push: Pushed) -> Result<(), QueueFull> {
-        let taken = match push {
-            Pushed::Record { subscription, record } => {
-                self.record(Frame { head: deliver::delivery_head(subscription, record.len()), record: Some(record) })
-            }
-            Pushed::Notice(push) => self.notice(Frame { head: frame::encode(&push), record: None }),
-        };
+        match push {
+            Pushed::Record { subscription, record } => self.record(Frame::Record(subscription, record)),
+            Pushed::Notice(push) => self.notice(Frame::Notice(frame::encode(&push))),
+        }
+    }
+
+    fn flush(&self) {
         self.changed.notify_one();
-        taken
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use kring_protocol::ids::Subscription;
     use kring_protocol::message::{Lagged, Push};
 
     use super::*;
@@ -184,8 +224,27 @@ mod tests {
         queue.push(record(10)).unwrap();
         queue.push(lagged()).unwrap();
         let batch = queue.take().await.unwrap();
-        assert_eq!((batch.messages, batch.chunks.len()), (2, 3));
-        assert_eq!(batch.chunks[2], frame::encode(&Push::Lagged(Lagged { subscription: Subscription(1) })));
+        assert_eq!((batch.messages, batch.chunks.len()), (2, 1));
+        assert!(batch.chunks[0].ends_with(&frame::encode(&Push::Lagged(Lagged { subscription: Subscription(1) }))));
+        assert_eq!(batch.bytes, batch.chunks[0].len() as u64);
+    }
+
+    #[tokio::test]
+    async fn large_records_stay_shared_and_everything_keeps_its_order() {
+        let queue = queue(8, 1 << 20);
+        let large = Bytes::from(vec![7; COPIED + 1]);
+        let mut whole = BytesMut::new();
+        for (number, record) in
+            [Bytes::from_static(b"small"), large.clone(), Bytes::from_static(b"last")].into_iter().enumerate()
+        {
+            let subscription = Subscription(number as u32);
+            deliver::delivery_head(&mut whole, subscription, record.len());
+            whole.extend_from_slice(&record);
+            queue.push(Pushed::Record { subscription, record }).unwrap();
+        }
+        let batch = queue.take().await.unwrap();
+        assert_eq!(batch.chunks.concat(), whole);
+        assert!(batch.chunks.iter().any(|chunk| chunk.as_ptr() == large.as_ptr()));
     }
 
     #[tokio::test]
@@ -227,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_writer_that_waits_is_woken_by_the_first_message() {
+    async fn a_writer_that_waits_is_woken_by_the_flush() {
         let queue = Arc::new(queue(8, 100));
         let writer = tokio::spawn({
             let queue = queue.clone();
@@ -235,6 +294,8 @@ mod tests {
         });
         tokio::task::yield_now().await;
         queue.push(lagged()).unwrap();
-        assert_eq!(writer.await.unwrap().unwrap().messages, 1);
+        queue.push(lagged()).unwrap();
+        queue.flush();
+        assert_eq!(writer.await.unwrap().unwrap().messages, 2);
     }
 }

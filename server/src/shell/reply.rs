@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use kring_protocol::frame;
 use kring_protocol::message::Reply;
 use quinn::SendStream;
@@ -39,9 +39,10 @@ impl<'m> Answer<'m> {
 
     /// Writes records that are encoded already.
     pub(crate) async fn records(&mut self, records: impl IntoIterator<Item = Bytes>) -> Result<(), NotTaken> {
-        let mut chunks = Vec::new();
+        let (mut chunks, mut heads) = (Vec::new(), BytesMut::new());
         for record in records {
-            chunks.push(deliver::record_head(record.len()));
+            deliver::record_head(&mut heads, record.len());
+            chunks.push(heads.split().freeze());
             chunks.push(record);
         }
         self.metrics.backlog_records.increment(chunks.len() as u64 / 2);

@@ -205,6 +205,19 @@ fn a_follow_between_two_submissions_of_one_batch_gets_each_record_once() {
 }
 
 #[test]
+fn what_one_batch_has_for_a_connection_is_flushed_at_once() {
+    let mut world = World::with_group();
+    let inbound = world.connect(1, 1);
+    world.follow(1, 0, None).unwrap();
+    inbound.flushes.lock().unwrap().clear();
+    let now = world.now;
+    let batch = (1..=3).map(|number| submission(GROUP, 0, number, "text")).collect();
+    assert!(world.core.handle(batch, now).iter().all(Result::is_ok));
+    assert_eq!(*inbound.flushes.lock().unwrap(), [3]);
+    assert_eq!(inbound.take(), ["1", "2", "3"]);
+}
+
+#[test]
 fn a_slow_reader_is_lagged_and_catches_up_from_the_backlog() {
     let mut world = World::with_group();
     let inbound = world.connect(1, 1);

@@ -63,6 +63,8 @@ pub(super) fn bare(group: GroupId, epoch: u64) -> wire::Access {
 pub(super) struct Inbound {
     pub(super) pushed: Mutex<Vec<Pushed>>,
     pub(super) room: Mutex<Option<usize>>,
+    /// How much there was at each flush since the last look.
+    pub(super) flushes: Mutex<Vec<usize>>,
 }
 
 impl Outbound for Inbound {
@@ -76,6 +78,10 @@ impl Outbound for Inbound {
         pushed.push(push);
         Ok(())
     }
+
+    fn flush(&self) {
+        self.flushes.lock().unwrap().push(self.pushed.lock().unwrap().len());
+    }
 }
 
 impl Inbound {
@@ -88,7 +94,10 @@ impl Inbound {
             }
             Pushed::Notice(push) => push.name().to_owned(),
         };
-        self.pushed.lock().unwrap().drain(..).map(name).collect()
+        let mut pushed = self.pushed.lock().unwrap();
+        let flushed = self.flushes.lock().unwrap().drain(..).next_back().unwrap_or(0);
+        assert_eq!(flushed, pushed.len(), "what was pushed is flushed");
+        pushed.drain(..).map(name).collect()
     }
 }
 
