@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::admin::AdminArguments;
 use crate::audit::AuditCommand;
+use crate::bench::BenchArguments;
 use crate::case::CaseCommand;
 use crate::clock::{self, DEFAULT_ZONE, Zone};
 use crate::demo::DemoArguments;
@@ -95,6 +96,8 @@ pub(crate) enum Command {
     Wipe(WipeArguments),
     /// Play a case from a script over a real relay, and check what the relay could see of it
     Demo(DemoArguments),
+    /// Measure what a relay bears on this machine
+    Bench(BenchArguments),
 }
 
 /// Longest wait: a day, which is more than anybody sits at a terminal.

@@ -6,6 +6,7 @@
 mod admin;
 mod arguments;
 mod audit;
+mod bench;
 mod case;
 mod certificates;
 mod clock;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Admin(arguments) => admin::run(arguments, output),
         Command::Setup(arguments) => setup::run(&arguments, &global.profile, &global.passphrase, output),
         Command::Demo(arguments) => block_on(demo::run(arguments, output)),
+        Command::Bench(arguments) => block_on(interruptible(bench::run(arguments, output))),
         // `follow` ends in its own way at Ctrl-C.
         Command::Follow(arguments) => block_on(follow::run(arguments, &global, output)),
         Command::Case(command) => block_on(interruptible(case::run(command, &global, output))),

@@ -31,7 +31,7 @@ pub(crate) enum Cause {
     Locked,
     /// The relay cannot be reached, or is not the one it should be.
     Unreachable,
-    /// A check of the demo does not hold.
+    /// A check of the demo, or what must hold of a bench, does not hold.
     CheckFailed,
     /// A fault of this program.
     Internal,

@@ -36,4 +36,4 @@ mod shell;
 mod signals;
 pub mod store;
 
-pub use shell::{Drained, RunningRelay, StartError, TlsError, start};
+pub use shell::{BenchConditions, Drained, RunningRelay, StartError, TlsError, start, start_for_bench};

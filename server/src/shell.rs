@@ -52,7 +52,7 @@ use crate::config::{Config, Limits, Times, TlsFiles};
 use crate::engine::{self, Condition, Engine, EngineThread, OpenError};
 use crate::keys::{self, KeyError};
 use crate::metrics::Metrics;
-use crate::store::{OpenStoreError, SledStore, Store};
+use crate::store::{OpenStoreError, SledStore, SlowedStore, Store};
 
 /// Why a relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -164,12 +164,28 @@ pub enum Drained {
 
 /// Starts a relay: key, certificates, database, then the socket, so that whoever connects is served.
 pub async fn start(config: Config) -> Result<RunningRelay, StartError> {
-    refuse_other_machines(&config)?;
-    let (config, (store, secret)) =
-        tokio::task::spawn_blocking(move || open_store(&config).map(|open| (config, open)))
-            .await
-            .expect("opening returns its errors, and the runtime lives as long as this call")?;
+    let (config, store, secret) = open(config).await?;
     start_on(config, store, &secret).await
+}
+
+/// What a load generator changes about a relay. An operator can set nothing of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BenchConditions {
+    /// Added to every sync of the disk: the disks of test machines are often faster than those of data centres.
+    pub sync_delay: Duration,
+}
+
+/// Starts a relay under the conditions of a load generator.
+pub async fn start_for_bench(config: Config, conditions: BenchConditions) -> Result<RunningRelay, StartError> {
+    let (config, store, secret) = open(config).await?;
+    start_on(config, Box::new(SlowedStore::new(store, conditions.sync_delay)), &secret).await
+}
+
+async fn open(config: Config) -> Result<(Config, Box<dyn Store>, ResetSecret), StartError> {
+    refuse_other_machines(&config)?;
+    tokio::task::spawn_blocking(move || open_store(&config).map(|(store, secret)| (config, store, secret)))
+        .await
+        .expect("opening returns its errors, and the runtime lives as long as this call")
 }
 
 fn refuse_other_machines(config: &Config) -> Result<(), StartError> {

@@ -8,9 +8,11 @@ pub mod maintenance;
 mod memory;
 mod sealing;
 mod sled;
+mod slowed;
 #[cfg(test)]
 mod suite;
 
 pub use self::contract::{OpenStoreError, PageId, Position, Store, StoreError};
 pub use self::memory::MemoryStore;
 pub use self::sled::SledStore;
+pub(crate) use self::slowed::SlowedStore;

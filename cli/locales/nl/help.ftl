@@ -12,6 +12,7 @@ help--audit-archive = Archief van uw organisatie waaraan de logging na elke opdr
 help-admin = Certificaten en sleutels maken: regio, organisaties, apparaten, relais
 help-relay = Een relais draaien, of de instellingen ervan controleren
 help-demo = Een casus naspelen over een echt relais, en nagaan wat het relais ervan kon zien
+help-bench = Meten wat een relais op deze machine aankan
 help-setup = Dit apparaat inrichten: het profiel maken
 help-setup--device = Map met device.pem, device.key en region.pem, zoals `kring admin device new` die maakt.
 help-setup--relay = Het adres van het relais.

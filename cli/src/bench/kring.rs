@@ -1,0 +1,335 @@
+//! A device that speaks the wire alone: what the load does at a Kring relay, with real proofs and no MLS.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Buf as _, BytesMut};
+use kring_protocol::VERSION;
+use kring_protocol::frame::{self, PREFIX};
+use kring_protocol::ids::{Epoch, OperationId, Seq, Signature, Subscription};
+use kring_protocol::limits::{MAX_FRAME, MAX_READ};
+use kring_protocol::message::{Access, CreateGroup, Follow, Hello, Push, Read, Record, Reply, Request, Submit};
+use kring_protocol::proof::{TLS_EXPORTER_LABEL, TLS_EXPORTER_LENGTH, signed_text};
+use quinn::{Connection, RecvStream};
+
+use super::ground::Device;
+use super::load::{Keep, Peer, Publisher, Sink};
+use super::log::{Log, Trailer};
+use super::network::{Network, lost};
+use crate::outcome::{Cause, Failure, Outcome};
+
+/// Of so many deliveries one is decoded whole; of the others the few bytes that are needed are read, so that the
+/// generator does not need more of the machine than the relay.
+const DECODED: u64 = 64;
+
+/// One connection that has said hello.
+pub(super) struct Member {
+    connection: Connection,
+    exporter: [u8; TLS_EXPORTER_LENGTH],
+}
+
+impl Member {
+    /// Connects and says hello.
+    pub(super) async fn open(network: &Network, device: &Device) -> Outcome<Self> {
+        let connection = network.connect(device).await?;
+        let mut exporter = [0; TLS_EXPORTER_LENGTH];
+        connection
+            .export_keying_material(&mut exporter, TLS_EXPORTER_LABEL, &[])
+            .map_err(|_| Failure::new(Cause::Internal, "nothing can be exported from a connection"))?;
+        let member = Self { connection, exporter };
+        match member.ask(&Hello { version: VERSION, features: Vec::new() }.into()).await? {
+            Reply::Welcome(_) => Ok(member),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Sends a request that has one answer.
+    pub(super) async fn ask(&self, request: &Request) -> Outcome<Reply> {
+        let mut last = None;
+        self.ask_all(request, |reply| last = Some(reply)).await?;
+        match last {
+            Some(Reply::Refused(refusal)) => Err(Failure::new(Cause::Refused, refusal)),
+            Some(reply) => Ok(reply),
+            None => Err(lost("without an answer")),
+        }
+    }
+
+    /// Sends a request; every part of its answer goes to `take`.
+    async fn ask_all(&self, request: &Request, mut take: impl FnMut(Reply)) -> Outcome {
+        let (mut send, mut receive) = self.connection.open_bi().await.map_err(lost)?;
+        send.write_chunk(frame::encode(request)).await.map_err(lost)?;
+        send.finish().map_err(lost)?;
+        let mut frames = Frames::default();
+        while frames.more(&mut receive).await? {
+            while let Some(body) = frames.next()? {
+                take(frame::decode(&body).map_err(lost)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A log's first epoch with the proof of its key.
+    pub(super) fn access(&self, log: &Log) -> Outcome<Access> {
+        let signature = log.key()?.sign(&signed_text(&self.exporter, log.group, Epoch(0)));
+        Ok(Access { group: log.group, epoch: Epoch(0), proof: Signature::from_slice(signature.as_ref()) })
+    }
+
+    /// Opens a log.
+    pub(super) async fn create(&self, log: &Log) -> Outcome {
+        let request = CreateGroup {
+            access: self.access(log)?,
+            operation: OperationId(rand::random()),
+            access_key: log.access_key()?,
+            cursor: None,
+        };
+        self.ask(&request.into()).await.map(|_receipt| ())
+    }
+
+    /// Submits a message; `prove` with a proof, which a connection needs once.
+    pub(super) async fn submit(&self, log: &Log, prove: bool, size: usize, trailer: Trailer) -> Outcome {
+        let access =
+            if prove { self.access(log)? } else { Access { group: log.group, epoch: Epoch(0), proof: None } };
+        let message = log.message(size, trailer);
+        match self.ask(&Submit { access, operation: OperationId(rand::random()), message }.into()).await? {
+            Reply::Receipt(_) => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Follows a log from its newest record on.
+    pub(super) async fn follow(&self, log: &Log, number: u32) -> Outcome<Seq> {
+        let mut after = Seq(0);
+        loop {
+            let request =
+                Follow { access: self.access(log)?, subscription: Subscription(number), after: Some(after) };
+            match self.ask(&request.into()).await? {
+                Reply::Live(live) => return Ok(live.after),
+                Reply::Record(record) => after = record.seq,
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+
+    /// Reads a whole log after a record; says how many records and how many bytes of messages it was.
+    pub(super) async fn read(&self, log: &Log, mut after: Seq) -> Outcome<(u64, u64)> {
+        let (mut records, mut bytes) = (0, 0);
+        loop {
+            let request = Read { access: self.access(log)?, after: Some(after), limit: MAX_READ };
+            let mut end = None;
+            self.ask_all(&request.into(), |reply| match reply {
+                Reply::Record(record) => {
+                    records += 1;
+                    bytes += record.message.len() as u64;
+                }
+                other => end = Some(other),
+            })
+            .await?;
+            match end {
+                Some(Reply::ReadEnd(end)) if end.through >= end.head => return Ok((records, bytes)),
+                Some(Reply::ReadEnd(end)) => after = end.through,
+                Some(Reply::Refused(refusal)) => return Err(Failure::new(Cause::Refused, refusal)),
+                Some(other) => return Err(unexpected(&other)),
+                None => return Err(lost("without the end of a read")),
+            }
+        }
+    }
+
+    /// The stream of pushes; it shows once something is pushed.
+    pub(super) async fn pushes(&self) -> Outcome<RecvStream> {
+        self.connection.accept_uni().await.map_err(lost)
+    }
+
+    /// Ends the connection.
+    pub(super) fn close(&self) {
+        self.connection.close(0u32.into(), &[]);
+    }
+}
+
+fn unexpected(reply: &Reply) -> Failure {
+    Failure::new(Cause::Internal, format!("the relay answered something else: {reply:?}"))
+}
+
+/// Takes frames from a stream.
+#[derive(Default)]
+pub(super) struct Frames(BytesMut);
+
+impl Frames {
+    /// Waits for more bytes; false at the stream's end.
+    pub(super) async fn more(&mut self, stream: &mut RecvStream) -> Outcome<bool> {
+        match stream.read_chunk(usize::MAX, true).await.map_err(lost)? {
+            Some(chunk) => {
+                self.0.extend_from_slice(&chunk.bytes);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// The next whole frame's body.
+    pub(super) fn next(&mut self) -> Outcome<Option<BytesMut>> {
+        let Some((prefix, rest)) = self.0.split_first_chunk::<PREFIX>() else { return Ok(None) };
+        let length = frame::body_length(*prefix, MAX_FRAME).map_err(lost)?;
+        if rest.len() < length {
+            return Ok(None);
+        }
+        self.0.advance(PREFIX);
+        Ok(Some(self.0.split_to(length)))
+    }
+}
+
+/// The load at a Kring relay.
+#[derive(Clone)]
+pub(super) struct Kring {
+    pub(super) network: Arc<Network>,
+    /// One for each member of each case.
+    pub(super) devices: Arc<Vec<Device>>,
+    /// One for each case.
+    pub(super) logs: Arc<Vec<Log>>,
+    pub(super) members: u32,
+    /// Bytes of a message.
+    pub(super) size: usize,
+}
+
+impl Kring {
+    async fn member(&self, case: u32, member: u32) -> Outcome<Member> {
+        Member::open(&self.network, &self.devices[(case * self.members + member) as usize]).await
+    }
+}
+
+impl Peer for Kring {
+    type Publisher = KringPublisher;
+
+    async fn publisher(&self, case: u32) -> Outcome<KringPublisher> {
+        let (log, member) = (self.logs[case as usize], self.member(case, 0).await?);
+        member.create(&log).await?;
+        Ok(KringPublisher { member, log, size: self.size, proven: AtomicBool::new(false) })
+    }
+
+    async fn subscriber(&self, case: u32, member: u32, mut sink: Sink) -> Outcome<Keep> {
+        let (log, member) = (self.logs[case as usize], Arc::new(self.member(case, member).await?));
+        member.follow(&log, case).await?;
+        let receiving = member.clone();
+        tokio::spawn(async move {
+            // The end of the connection is the end of the load.
+            let _ended = receive(&receiving, &mut sink).await;
+        });
+        Ok(Box::new(member))
+    }
+}
+
+/// Hands what is pushed to the sink until the connection ends.
+pub(super) async fn receive(member: &Member, sink: &mut Sink) -> Outcome {
+    let mut stream = member.pushes().await?;
+    let mut frames = Frames::default();
+    let mut count = 0;
+    while frames.more(&mut stream).await? {
+        while let Some(body) = frames.next()? {
+            count += 1;
+            match delivery(&body, count % DECODED == 1) {
+                Some((seq, message)) => sink.deliver(seq.0, message),
+                None => sink.fault(),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Place and message of a delivery. The message of an application record is the last thing in it.
+fn delivery(body: &[u8], whole: bool) -> Option<(Seq, &[u8])> {
+    let (seq, record) = peek(body)?;
+    if whole {
+        let Ok(Push::Delivery(delivery)) = frame::decode(body) else { return None };
+        let decoded: Record = frame::decode(&delivery.record).ok()?;
+        let agrees = decoded.seq == seq && record.ends_with(&decoded.message);
+        return agrees.then_some((seq, record));
+    }
+    Some((seq, record))
+}
+
+/// Reads the sequence number at the front of a delivery without decoding the rest: `[0, {0: subscription, 1: record}]`, and
+/// the record begins `{0: seq, …`.
+fn peek(body: &[u8]) -> Option<(Seq, &[u8])> {
+    let rest = body.strip_prefix(&[0x82, 0x00, 0xa2, 0x00])?;
+    let (_subscription, rest) = unsigned(rest, 0)?;
+    let rest = rest.strip_prefix(&[0x01])?;
+    let (length, record) = unsigned(rest, 2)?;
+    let map = record.split_first().filter(|(head, _)| **head >> 5 == 5)?;
+    let (seq, _) = unsigned(map.1.strip_prefix(&[0x00])?, 0)?;
+    (u64::try_from(record.len()).ok() == Some(length)).then_some((Seq(seq), record))
+}
+
+/// A head of this major type (RFC 8949 §3), and what follows it.
+fn unsigned(bytes: &[u8], major: u8) -> Option<(u64, &[u8])> {
+    let (head, rest) = bytes.split_first()?;
+    if head >> 5 != major {
+        return None;
+    }
+    let width = match head & 0x1f {
+        small @ 0..24 => return Some((small.into(), rest)),
+        24 => 1,
+        25 => 2,
+        26 => 4,
+        27 => 8,
+        _ => return None,
+    };
+    let (number, rest) = rest.split_at_checked(width)?;
+    Some((number.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)), rest))
+}
+
+/// The publishing member of a case.
+pub(super) struct KringPublisher {
+    pub(super) member: Member,
+    pub(super) log: Log,
+    pub(super) size: usize,
+    /// The relay has accepted something on this connection, and so knows its proof.
+    pub(super) proven: AtomicBool,
+}
+
+impl Publisher for KringPublisher {
+    async fn publish(&self, trailer: Trailer) -> Outcome {
+        let prove = !self.proven.load(Ordering::Relaxed);
+        self.member.submit(&self.log, prove, self.size, trailer).await?;
+        self.proven.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use kring_protocol::ids::Timestamp;
+    use kring_protocol::message::Delivery;
+    use kring_protocol::payload::Payload;
+
+    use super::*;
+
+    #[test]
+    fn what_is_peeked_of_a_delivery_is_what_it_decodes_to() {
+        let log = Log::random();
+        for (seq, size, number) in [(1, 80, 0), (24, 512, 23), (300, 512, 24), (1 << 20, 70_000, 1 << 20)] {
+            let trailer = Trailer { case: 1, sent: seq };
+            let record = Record {
+                seq: Seq(seq),
+                at: Timestamp(1_800_000_000_000),
+                operation: OperationId([1; 16]),
+                message: log.message(size, trailer),
+                next_access_key: None,
+                closes: None,
+            };
+            let record = Payload(Bytes::from(frame::encode_body(&record)));
+            let push = Push::Delivery(Delivery { subscription: Subscription(number), record });
+            let body = frame::encode_body(&push);
+            for whole in [false, true] {
+                let (found, message) = delivery(&body, whole).expect("a delivery");
+                assert_eq!((found, Trailer::of(message)), (Seq(seq), Some(trailer)));
+            }
+            assert!(delivery(&body[..body.len() - 1], false).is_none());
+        }
+    }
+
+    #[test]
+    fn another_push_is_no_delivery() {
+        let push = Push::Lagged(kring_protocol::message::Lagged { subscription: Subscription(1) });
+        assert!(delivery(&frame::encode_body(&push), false).is_none());
+    }
+}
