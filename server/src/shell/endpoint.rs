@@ -25,7 +25,7 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 const SEND_WINDOW: u64 = 2 << 20;
 /// Packets that ask for an acknowledgement which a peer may take before it sends one (draft-ietf-quic-ack-frequency; peers
 /// that do not know it go on as before). RFC 9000 §13.2.2 has every second one acknowledged, and each acknowledgement is
-/// a packet to send, to receive and to decrypt: with a tenth of them the limit of a bare relay rises by a fifth.
+/// a packet to send, to receive and to decrypt.
 const ACKNOWLEDGE_EVERY: u32 = 10;
 /// Bytes that the kernel may hold for the socket in each direction: 64 clients that each send 16 messages of 512 bytes
 /// at once send 600 KB, and what does not fit is lost and sent again. The system may grant less (`net.core.rmem_max`).
