@@ -9,19 +9,23 @@
 
 mod authority;
 mod key;
+mod locked;
 mod organisation;
 mod region;
 mod request;
 
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::Timestamp;
+use rustls_pki_types::CertificateDer;
 
 pub use self::authority::{Reason, Revocation};
 pub use self::key::{Algorithm, PrivateKey};
+pub use self::locked::LockError;
 pub use self::organisation::{DeviceCertificate, OrganisationCa};
 pub use self::region::{RegionRoot, RelayCertificate};
 pub use self::request::{AuthorityRequest, DeviceRequest, MAX_REQUEST};
 use crate::form::{DisplayName, FunctionCode};
+use crate::read::{Certificate, OrganisationForm};
 use crate::verify::Untrusted;
 
 /// How far a certificate's beginning lies before the moment it is issued: clocks differ.
@@ -45,6 +49,12 @@ impl Validity {
         }
     }
 
+    /// What a certificate says of itself; nothing else in it is looked at or believed.
+    pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let (not_before, not_after) = Certificate::parse(certificate)?.validity();
+        Some(Self { not_before, not_after })
+    }
+
     /// A year: how long a device's certificate lasts.
     pub const fn device(now: Timestamp) -> Self {
         Self::days(now, 365)
@@ -61,6 +71,16 @@ pub struct OrganisationSubject {
     pub domain: String,
     /// The functions it may write, 1 to [`MAX_FUNCTIONS`](crate::form::MAX_FUNCTIONS).
     pub functions: Vec<FunctionCode>,
+}
+
+impl OrganisationSubject {
+    /// What the certificate of an organisation says; who signed it is not looked at.
+    pub fn of(certificate: &CertificateDer<'_>) -> Result<Self, IssueError> {
+        let parsed = Certificate::parse(certificate).ok_or(IssueError::Certificate)?;
+        let OrganisationForm { name, domain, functions } =
+            parsed.organisation().map_err(IssueError::NotAnOrganisation)?;
+        Ok(Self { name, domain, functions })
+    }
 }
 
 /// What an organisation says of a device.

@@ -316,6 +316,36 @@ fn a_renewed_organisation_vouches_for_what_it_signed_before() {
 }
 
 #[test]
+fn an_organisation_goes_on_with_a_new_key_without_a_break() {
+    let world = World::new();
+    let (before, _) = world.device();
+    let key = PrivateKey::generate(Algorithm::EcdsaP384).unwrap();
+    let renewed = world.region.issue_organisation(&police(), key, Validity::days(NOW, 1825)).unwrap();
+    let public = PrivateKey::generate(Algorithm::Ed25519).unwrap().ed25519_public_key().unwrap();
+    let after = renewed.issue_device(&anne(), &public, Validity::device(NOW)).unwrap();
+    assert!(world.verify(before.chain()).is_ok() && world.verify(after.chain()).is_ok());
+    // Each with its own authority: they bear one name and have two keys.
+    let mixed = [after.chain()[0].clone(), before.chain()[1].clone()];
+    assert_eq!(world.verify(&mixed), Err(Untrusted::BadSignature));
+    // The list of one key says nothing of what the other has signed.
+    let revoke = |authority: &OrganisationCa, serial: &kring_pki::form::Serial| {
+        let revocation = kring_pki::issue::Revocation {
+            serial: serial.clone(),
+            at: NOW,
+            reason: kring_pki::issue::Reason::KeyCompromise,
+        };
+        let list = authority.sign_crl(&[revocation], 1, NOW, NOW.plus(Timestamp::DAY)).unwrap();
+        [kring_pki::verify::Crl::from_der(&list).unwrap()].into_iter().collect::<Crls>()
+    };
+    let check = |chain: &[CertificateDer<'_>], crls: &Crls| {
+        verify_device(chain, &world.anchors, When::At(NOW), crls).map(drop)
+    };
+    assert_eq!(check(before.chain(), &revoke(&world.police, before.serial())), Err(Untrusted::Revoked(Whose::Device)));
+    assert_eq!(check(before.chain(), &revoke(&renewed, before.serial())), Ok(()), "the other key's list");
+    assert_eq!(check(after.chain(), &revoke(&renewed, after.serial())), Err(Untrusted::Revoked(Whose::Device)));
+}
+
+#[test]
 fn chains_are_bounded() {
     let world = World::new();
     let (device, _) = world.device();

@@ -75,6 +75,10 @@ impl Authority {
         &self.certificate
     }
 
+    pub(super) fn valid_until(&self) -> Timestamp {
+        self.validity.not_after
+    }
+
     pub(super) fn key(&self) -> &PrivateKey {
         &self.key
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::encoding::AsBigEndian as _;
 use aws_lc_rs::encoding::Curve25519SeedBin;
+use aws_lc_rs::hkdf;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use rcgen::{KeyPair, PublicKeyData as _};
 use rustls_pki_types::pem::PemObject as _;
@@ -74,6 +75,24 @@ impl PrivateKey {
         self.0.is_compatible(&rcgen::PKCS_ED25519).then(|| self.0.der_bytes().try_into().ok()).flatten()
     }
 
+    /// Whether it is the same key.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.subject_public_key_info() == other.0.subject_public_key_info()
+    }
+
+    /// A secret that only the holder of this key can make again: HKDF-SHA256 (RFC 5869) of the key in PKCS #8, with
+    /// `salt` and, as the info, `purpose`. What was derived says nothing about the key, nor about what else was.
+    pub fn derive(&self, purpose: &str, salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, IssueError> {
+        let key = Zeroizing::new(self.0.serialize_der());
+        let mut secret = Zeroizing::new([0; 32]);
+        hkdf::Salt::new(hkdf::HKDF_SHA256, salt)
+            .extract(&key)
+            .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+            .and_then(|out| out.fill(secret.as_mut_slice()))
+            .map_err(|_| IssueError::Signing)?;
+        Ok(secret)
+    }
+
     /// The key in PEM, for a file that nobody else may read.
     pub fn to_pem(&self) -> Zeroizing<String> {
         // rcgen's own copies of the text and the bytes are not wiped; this one is, and they live for this call only.
@@ -126,6 +145,18 @@ mod tests {
         assert_eq!(again.ed25519_public_key(), made.ed25519_public_key());
         let other = PrivateKey::generate(Algorithm::EcdsaP256).expect("made");
         assert!(other.ed25519_seed().is_none() && other.ed25519_public_key().is_none());
+    }
+
+    #[test]
+    fn what_is_derived_depends_on_the_key_the_purpose_and_the_salt() {
+        let key = PrivateKey::generate(Algorithm::EcdsaP256).expect("made");
+        let again = PrivateKey::from_pem(&key.to_pem()).expect("read");
+        let other = PrivateKey::generate(Algorithm::EcdsaP256).expect("made");
+        let secret = key.derive("one", &[1]).expect("derived");
+        assert_eq!(again.derive("one", &[1]).expect("derived"), secret);
+        for another in [other.derive("one", &[1]), key.derive("two", &[1]), key.derive("one", &[2])] {
+            assert_ne!(another.expect("derived"), secret);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rcgen::{DnType, KeyUsagePurpose, SanType, SubjectPublicKeyInfo};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 
 use super::authority::{self, Authority};
-use super::{DeviceSubject, IssueError, PrivateKey, Revocation, Validity};
+use super::{DeviceSubject, IssueError, OrganisationSubject, PrivateKey, Revocation, Validity};
 use crate::form::{DisplayName, FunctionCode, Serial, TITLE};
 use crate::read::{Certificate, OrganisationForm};
 
@@ -102,6 +102,20 @@ impl OrganisationCa {
     /// The functions that it may write.
     pub fn functions(&self) -> &[FunctionCode] {
         &self.form.functions
+    }
+
+    /// What the region says of it: enough to have it signed anew.
+    pub fn subject(&self) -> OrganisationSubject {
+        OrganisationSubject {
+            name: self.form.name.clone(),
+            domain: self.form.domain.clone(),
+            functions: self.form.functions.clone(),
+        }
+    }
+
+    /// Until when it is valid, and so the longest for what it signs.
+    pub fn valid_until(&self) -> Timestamp {
+        self.authority.valid_until()
     }
 
     /// The organisation's certificate.

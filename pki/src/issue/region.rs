@@ -43,6 +43,11 @@ impl RegionRoot {
         Ok(Self(Authority::new(certificate.into(), key)?))
     }
 
+    /// Puts a root's certificate and its key together.
+    pub fn new(certificate: CertificateDer<'static>, key: PrivateKey) -> Result<Self, IssueError> {
+        Ok(Self(Authority::new(certificate, key)?))
+    }
+
     /// Opens a root from its files.
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, IssueError> {
         Ok(Self(Authority::from_pem(certificate, key)?))
@@ -97,6 +102,11 @@ impl RegionRoot {
         next_update: Timestamp,
     ) -> Result<CertificateRevocationListDer<'static>, IssueError> {
         self.0.sign_crl(revoked, number, now, next_update)
+    }
+
+    /// Until when it is valid, and so the longest for what it signs.
+    pub fn valid_until(&self) -> Timestamp {
+        self.0.valid_until()
     }
 
     /// The root's certificate: what others pin.
