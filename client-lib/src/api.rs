@@ -6,6 +6,7 @@
 
 mod case;
 mod client;
+mod directory;
 mod error;
 mod events;
 mod pending;
@@ -13,7 +14,8 @@ mod status;
 
 pub use case::Case;
 pub use client::Client;
-pub use error::{CallError, ConnectError, OpenError, RelayFault};
+pub use directory::{Found, FoundDevice};
+pub use error::{CallError, ConnectError, OpenError, RelayFault, RenewError, SearchError};
 pub use events::{ClientEvent, Events};
 pub use pending::{Added, Changed, NotDone, Pending, Sent};
 pub use status::{Link, Status};

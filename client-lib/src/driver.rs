@@ -14,9 +14,12 @@ mod attempts;
 mod back_off;
 mod connection;
 mod core;
+pub(crate) mod enrolling;
 mod exchange;
 mod link;
+pub(crate) mod office;
 mod progress;
+pub(crate) mod renewing;
 mod serve;
 mod subscriptions;
 mod surroundings;
@@ -41,8 +44,10 @@ pub(crate) mod testing {
     pub(crate) use super::tests::relay::{World, now, unlock};
 }
 
-pub(crate) use self::core::Job;
+pub(crate) use self::core::{Ask, Job};
+use self::renewing::Renewing;
 pub use self::surroundings::{Clock, Jitter, Surroundings};
+pub(crate) use self::surroundings::{pause, within};
 pub(crate) use self::waiters::Waiter;
 
 /// Most jobs that wait for the conversation's thread. A record can have a megabyte, so this bounds memory; a step
@@ -87,6 +92,8 @@ pub(crate) struct Driver {
     pub(crate) wish: watch::Sender<Wish>,
     /// Who this device is.
     pub(crate) identity: Arc<Identity>,
+    /// How it gets its next certificate.
+    pub(crate) renewing: Renewing,
 }
 
 /// Opens a profile's store on a thread of its own and begins to keep a connection.
@@ -128,6 +135,13 @@ pub(crate) async fn start(
     let identity = Arc::new(opening.await.map_err(|_| OpenError::Thread(std::io::ErrorKind::Other))??);
 
     tokio::spawn(tick(jobs.clone(), woken, surroundings.clone()));
+    let renewing = Renewing {
+        identity: Arc::clone(&identity),
+        profile: profile.clone(),
+        jobs: jobs.downgrade(),
+        clock: Arc::clone(&surroundings.clock),
+    };
+    tokio::spawn(renewing.clone().keep(state_seen.clone(), events.clone()));
     let keeper = link::Keeper {
         identity: Arc::clone(&identity),
         relay: profile.relay().clone(),
@@ -138,7 +152,7 @@ pub(crate) async fn start(
         wish: wished,
     };
     tokio::spawn(keeper.run(thread_ended));
-    Ok(Driver { jobs, events, state: state_seen, wish, identity })
+    Ok(Driver { jobs, events, state: state_seen, wish, identity, renewing })
 }
 
 /// Opens the store and what is in it. Blocks.

@@ -15,3 +15,4 @@ pub(crate) use device::Identity;
 pub use profile::{Profile, ProfileError};
 pub use relay_address::{RelayAddress, RelayAddressError};
 pub use setup::{Setup, SetupError};
+pub(crate) use tls::{Presented, enrol_tls};

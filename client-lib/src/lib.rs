@@ -55,6 +55,7 @@ pub mod audit;
 pub mod case;
 pub mod conversation;
 mod driver;
+pub mod enrolment;
 pub mod identity;
 mod item;
 pub mod mls;

@@ -48,4 +48,6 @@ pub(crate) fn chain_of(credential: &openmls::prelude::Credential) -> Vec<rustls_
 }
 
 #[cfg(test)]
+mod impostors;
+#[cfg(test)]
 mod tests;

@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kring_pki::verify::VerifiedDevice;
 use kring_protocol::address::DeviceAddress;
+use kring_protocol::ids::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use super::case::Case;
-use super::error::{CallError, ConnectError, OpenError};
+use super::error::{CallError, ConnectError, OpenError, RenewError};
 use super::events::Events;
 use super::status::{Link, Status};
 use crate::audit::{Broken, Chain, Entry, Note};
@@ -24,7 +26,7 @@ use crate::store::{StoreError, Unlock};
 /// connection ends and the store is closed; [`Client::close`] does the same in good order and waits for it.
 #[derive(Clone)]
 pub struct Client {
-    driver: Arc<Driver>,
+    pub(super) driver: Arc<Driver>,
 }
 
 impl Client {
@@ -120,6 +122,13 @@ impl Client {
             Link::Connected | Link::Connecting { last: None, .. } => Err(ConnectError::Broken),
             Link::Offline => Err(ConnectError::Offline),
         }
+    }
+
+    /// Asks the administrator for the next certificate and waits for it, at most `patience`; says until when that is
+    /// valid. It is used from the next opening on. A client does this by itself once two thirds of its certificate's
+    /// time are over, so that calling it is for those who do not want to wait.
+    pub async fn renew_certificate(&self, patience: Duration) -> Result<Timestamp, RenewError> {
+        self.driver.renewing.within(patience).await
     }
 
     /// All cases of this device.

@@ -1,9 +1,11 @@
 //! Why a client cannot be opened, cannot connect, or does not take a call.
 
 use kring_pki::verify::{AnchorError, Untrusted};
+use kring_protocol::limits::MAX_SEARCH;
 use kring_protocol::refusal::Refusal;
 
 use crate::conversation::{self, CommandError, StepError};
+use crate::enrolment::renewal::RenewalError;
 use crate::store::StoreError;
 
 /// Why a client cannot be opened.
@@ -129,6 +131,51 @@ pub enum RelayFault {
     /// It does not answer a request.
     #[error("it did not answer in time")]
     Silent,
+}
+
+/// Why there is no next certificate yet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenewError {
+    /// There is no connection.
+    #[error("there is no connection to the relay; try again when there is one")]
+    NotConnected,
+    /// The administrator has not answered yet.
+    #[error(
+        "your administrator has not answered yet; the request stays at the relay, and this device asks again by itself"
+    )]
+    NotAnswered {
+        /// When to look again.
+        after: std::time::Duration,
+    },
+    /// The relay said no.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The relay breaks the protocol.
+    #[error("the relay breaks the protocol: {0}")]
+    Fault(RelayFault),
+    /// The administrator said no, or what came does not hold.
+    #[error(transparent)]
+    Renewal(#[from] RenewalError),
+    /// The profile cannot be written.
+    #[error("the profile cannot be written ({0}); check its folder")]
+    Io(std::io::ErrorKind),
+}
+
+/// Why nobody was looked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SearchError {
+    /// There is no connection.
+    #[error("there is no connection to the relay; try again when there is one")]
+    NotConnected,
+    /// The relay said no.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The relay breaks the protocol.
+    #[error("the relay breaks the protocol: {0}")]
+    Fault(RelayFault),
+    /// The text is too long.
+    #[error("what is looked for has more than {MAX_SEARCH} bytes; leave words out")]
+    TooLong,
 }
 
 impl From<conversation::OpenError> for OpenError {

@@ -20,6 +20,11 @@ pub enum ClientEvent {
     Disconnected(ConnectError),
     /// All that the relay had for this device is read and stored.
     CaughtUp,
+    /// This device has got its next certificate; it is used from the next opening of the client on.
+    CertificateRenewed {
+        /// Last moment at which the new one is valid.
+        until: Timestamp,
+    },
     /// This device's certificate ends soon: renew it.
     CertificateEnds {
         /// Last moment at which it is valid.

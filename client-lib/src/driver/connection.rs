@@ -20,9 +20,11 @@ use crate::api::{ConnectError, RelayFault};
 use crate::identity::{Identity, RelayAddress};
 
 /// Longest wait for one address of a relay to answer the handshake and the hello.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Most addresses of a relay's name that are tried.
-const MOST_ADDRESSES: usize = 4;
+pub(super) const MOST_ADDRESSES: usize = 4;
+/// Longest wait for the relay to hear that we go.
+pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 /// A connection on which nothing comes for this long is dead.
 const IDLE: Duration = Duration::from_secs(30);
 /// So it is kept from falling silent, three times within that.
@@ -101,7 +103,7 @@ async fn stand_up_at(
 }
 
 /// Bounds of a connection. The relay opens one stream by itself, the push stream, and no bidirectional ones.
-fn transport() -> TransportConfig {
+pub(super) fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport.max_concurrent_bidi_streams(VarInt::from_u32(0));
     transport.max_concurrent_uni_streams(VarInt::from_u32(1));
@@ -126,7 +128,7 @@ const NO_APPLICATION_PROTOCOL: u64 = 120;
 const ALERTS: u64 = 0x100;
 
 /// Why a connection ended before the hello was answered.
-fn handshake_failed(error: &ConnectionError) -> ConnectError {
+pub(super) fn handshake_failed(error: &ConnectionError) -> ConnectError {
     let (code, by_relay) = match error {
         ConnectionError::TransportError(error) => (u64::from(error.code), false),
         ConnectionError::ConnectionClosed(close) => (u64::from(close.error_code), true),

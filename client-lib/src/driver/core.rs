@@ -8,7 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use kring_protocol::ids::{Epoch, GroupId, InboxSeq, Seq, Signature, Timestamp};
-use kring_protocol::message::Request;
+use kring_protocol::message::{Reply, Request};
 use kring_protocol::proof::TLS_EXPORTER_LENGTH;
 use kring_protocol::refusal::Refusal;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -46,10 +46,21 @@ pub(crate) enum Job {
     Disconnected(ConnectionNumber),
     /// Something came on a connection.
     Arrived(ConnectionNumber, Arrival),
+    /// Asks the relay something that no case has to do with.
+    Ask(Ask),
     /// Time has passed.
     Tick,
     /// Close the store and end.
     Stop,
+}
+
+/// A question to the relay and who waits for the answer.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    /// The question.
+    pub(crate) request: Request,
+    /// Dropped where there is no connection, or where it ends first.
+    pub(crate) reply: oneshot::Sender<Result<Vec<Reply>, Refusal>>,
 }
 
 /// What the thread is told of a new connection.
@@ -87,6 +98,8 @@ pub(crate) enum Carry {
     Unfollow(GroupId),
     /// Read the inbox.
     ReadInbox(InboxSeq),
+    /// Send a request whose answer the conversation does not see.
+    Ask(Ask),
     /// End: what comes cannot be stored.
     End(StoreError),
 }
@@ -153,6 +166,12 @@ impl Core {
                 Job::Arrived(number, arrival) => {
                     if self.link.as_ref().is_some_and(|link| link.number == number) {
                         self.arrived(arrival);
+                    }
+                }
+                Job::Ask(ask) => {
+                    // Dropping it says that there is no connection.
+                    if let Some(link) = &mut self.link {
+                        link.carry(Carry::Ask(ask));
                     }
                 }
                 Job::Tick => self.step(Input::Tick),

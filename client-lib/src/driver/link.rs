@@ -8,7 +8,7 @@ use kring_protocol::refusal::{Refusal, Retry};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::back_off::BackOff;
-use super::connection::{Standing, stand_up};
+use super::connection::{GOODBYE, Standing, stand_up};
 use super::core::{ConnectionNumber, Job, NewConnection};
 use super::serve::{End, serve};
 use super::surroundings::{Since, Surroundings, pause, within};
@@ -19,8 +19,6 @@ use crate::identity::{Identity, RelayAddress};
 
 /// Shortest time between two attempts, however often the user acts.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
-/// Longest wait for the relay to hear that we go.
-const GOODBYE: Duration = Duration::from_secs(1);
 /// How long before its end a certificate is spoken of: a month is two rounds of an administrator who comes by
 /// every fortnight.
 const CERTIFICATE_ENDS_SOON: u64 = 30 * Timestamp::DAY;

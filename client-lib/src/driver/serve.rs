@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::Wish;
 use super::connection::ended;
-use super::core::{Arrival, Carry, ConnectionNumber, Job};
+use super::core::{Arrival, Ask, Carry, ConnectionNumber, Job};
 use super::exchange::{Exchange, Failure, Frames, Watch, access_mut, decode};
 use super::subscriptions::{Follow, FollowNumber, Live, Step, Subscriptions};
 use super::surroundings::{pause, within};
@@ -197,6 +197,9 @@ impl Shared {
             Carry::ReadInbox(after) => {
                 readers.spawn(Arc::clone(self).read_inbox(after));
             }
+            Carry::Ask(ask) => {
+                requests.spawn(Arc::clone(self).bring(ask));
+            }
             // Ends the connection before it comes here.
             Carry::End(_) => {}
         }
@@ -313,6 +316,14 @@ impl Shared {
                 _ => return Err(RelayFault::WrongAnswer.into()),
             }
         }
+    }
+
+    /// Brings the answer to whoever asked.
+    async fn bring(self: Arc<Self>, ask: Ask) -> Result<(), Stop> {
+        let answer = self.exchange.ask(&ask.request).await?;
+        // Fails only if nobody waits for it any more.
+        let _ = ask.reply.send(answer);
+        Ok(())
     }
 
     async fn hand_over_kept(&self, number: Subscription, follow: FollowNumber) -> Result<(), Stop> {

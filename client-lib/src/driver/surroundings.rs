@@ -62,13 +62,13 @@ impl fmt::Debug for Surroundings {
 
 /// Waits.
 #[allow(clippy::disallowed_methods, reason = "the clock module")]
-pub(super) async fn pause(duration: Duration) {
+pub(crate) async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
 /// Gives up on `work` after `limit`.
 #[allow(clippy::disallowed_methods, reason = "the clock module")]
-pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kring_pki::issue::PrivateKey;
 use kring_pki::verify::{Crls, TrustAnchors, VerifiedDevice, When, require_key, verify_device};
 use kring_protocol::ids::Timestamp;
+use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::profile::Profile;
@@ -27,10 +28,20 @@ impl Identity {
     /// Checks a profile's certificate against its roots and its key, at no particular time: a client whose certificate
     /// has expired still opens, and shows what it has.
     pub(crate) fn new(profile: &Profile, seed: Zeroizing<[u8; 32]>) -> Result<Self, OpenError> {
-        let region_roots = TrustAnchors::from_der(profile.region_roots()).map_err(OpenError::Roots)?;
-        let relay_roots = TrustAnchors::from_der(profile.relay_roots()).map_err(OpenError::Roots)?;
-        let device = verify_device(profile.chain(), &region_roots, When::Ever, &Crls::none())
-            .map_err(OpenError::Certificate)?;
+        Self::of(profile.chain(), seed, profile.region_roots(), profile.relay_roots())
+    }
+
+    /// Checks a certificate against roots and key, as [`Self::new`] does.
+    pub(crate) fn of(
+        chain: &[CertificateDer<'static>],
+        seed: Zeroizing<[u8; 32]>,
+        region_roots: &[CertificateDer<'static>],
+        relay_roots: &[CertificateDer<'static>],
+    ) -> Result<Self, OpenError> {
+        let region_roots = TrustAnchors::from_der(region_roots).map_err(OpenError::Roots)?;
+        let relay_roots = TrustAnchors::from_der(relay_roots).map_err(OpenError::Roots)?;
+        let device =
+            verify_device(chain, &region_roots, When::Ever, &Crls::none()).map_err(OpenError::Certificate)?;
         let key = PrivateKey::from_ed25519_seed(&seed).map_err(|_| OpenError::KeyMissing)?;
         let public = key.ed25519_public_key().ok_or(OpenError::KeyMissing)?;
         require_key(&device, &public).map_err(OpenError::Certificate)?;
@@ -40,6 +51,16 @@ impl Identity {
     /// The device of the certificate.
     pub(crate) fn device(&self) -> &VerifiedDevice {
         &self.device
+    }
+
+    /// The device's key.
+    pub(crate) fn key(&self) -> &PrivateKey {
+        &self.key
+    }
+
+    /// Roots of the regions whose professionals are believed.
+    pub(crate) fn region_roots(&self) -> &TrustAnchors {
+        &self.region_roots
     }
 
     /// Last moment at which the certificate is valid.

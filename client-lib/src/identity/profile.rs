@@ -15,6 +15,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use kring_pki::pem;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,24 @@ impl Profile {
             region_roots: setup.region_roots.clone(),
             chain: setup.chain.clone(),
         }
+    }
+
+    /// Puts a renewed certificate, which the caller has checked, in the place of the present one: whole or not at all.
+    /// A client that is open goes on with the former one until it is opened again.
+    pub(crate) fn store_chain(&mut self, chain: &[CertificateDer<'static>]) -> std::io::Result<()> {
+        use std::io::Write as _;
+        let beside = self.folder.join(format!(".{DEVICE}.next"));
+        match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = std::fs::File::create_new(&beside)?;
+        file.write_all(pem::certificates(chain).as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, self.folder.join(DEVICE))?;
+        std::fs::File::open(&self.folder)?.sync_all()?;
+        self.chain = chain.to_vec();
+        Ok(())
     }
 
     /// The folder.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kring_pki::verify::{Crls, TrustAnchors, Untrusted, verify_relay};
-use kring_protocol::ALPN;
+use kring_protocol::{ALPN, ENROL_ALPN};
 use quinn::crypto::rustls::QuicClientConfig;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -68,6 +68,86 @@ pub(super) fn config(
     let config =
         QuicClientConfig::try_from(config).expect("AES-128-GCM, which QUIC begins with, is among the suites");
     Ok((config, verdict))
+}
+
+/// What a relay has shown that nobody has judged yet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Presented(Arc<Mutex<Vec<CertificateDer<'static>>>>);
+
+impl Presented {
+    /// The certificates, the relay's own first.
+    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The configuration of a connection for enrolment: nothing is shown, and what the relay shows is kept for later.
+pub(crate) fn enrol_tls() -> Result<(QuicClientConfig, Presented), ConnectError> {
+    let provider = Arc::new(provider());
+    let presented = Presented::default();
+    let witness = Witness { provider: Arc::clone(&provider), presented: presented.clone() };
+    // `dangerous` as it says: see `driver::enrolling` for why nothing is lost, and where the judging is done.
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("the provider has suites of TLS 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(witness))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![ENROL_ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
+    config.enable_early_data = false;
+    let config =
+        QuicClientConfig::try_from(config).expect("AES-128-GCM, which QUIC begins with, is among the suites");
+    Ok((config, presented))
+}
+
+/// Keeps the relay's certificates; believes that their key has signed this handshake, and nothing else.
+struct Witness {
+    provider: Arc<CryptoProvider>,
+    presented: Presented,
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let chain = std::iter::once(end_entity).chain(intermediates).map(|c| c.clone().into_owned()).collect();
+        *self.presented.0.lock().unwrap_or_else(PoisonError::into_inner) = chain;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Witness(..)")
+    }
 }
 
 /// The cryptography of a connection: that of aws-lc-rs, with one key exchange.

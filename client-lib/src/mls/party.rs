@@ -122,6 +122,15 @@ impl Party {
     }
 }
 
+#[cfg(test)]
+impl Party {
+    /// Shows something else than it is, as a program with real keys and bad intentions can.
+    pub(crate) fn disguise(&mut self, identity: CredentialWithKey, seed: &[u8; 32]) {
+        self.identity = identity;
+        self.signer = DeviceSigner(Ed25519KeyPair::from_seed_unchecked(seed).unwrap());
+    }
+}
+
 impl fmt::Debug for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Party(..)")

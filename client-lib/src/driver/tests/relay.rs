@@ -10,6 +10,7 @@ use kring_pki::form::{DisplayName, FunctionCode};
 use kring_pki::issue::{
     Algorithm, DeviceSubject, OrganisationCa, OrganisationSubject, PrivateKey, RegionRoot, Validity,
 };
+use kring_pki::verify::{Crls, TrustAnchors, VerifiedDevice, When, verify_device};
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::frame;
 use kring_protocol::ids::{DeviceId, InboxSeq, Incarnation, Timestamp};
@@ -105,6 +106,18 @@ impl World {
                 .expect("name"),
             relay_roots: vec![self.root()],
         }
+    }
+
+    /// The next certificate of a device, for the same key.
+    pub(crate) fn renewed(&self, present: &VerifiedDevice, validity: Validity) -> VerifiedDevice {
+        let subject = DeviceSubject {
+            address: present.address().clone(),
+            name: present.name().clone(),
+            function: present.function().clone(),
+        };
+        let next = self.organisation.issue_device(&subject, present.public_key(), validity).expect("device");
+        let anchors = TrustAnchors::from_der([self.region.certificate()]).expect("root");
+        verify_device(next.chain(), &anchors, When::Ever, &Crls::none()).expect("good")
     }
 
     /// A profile of a new device in a new folder.
