@@ -11,6 +11,7 @@ use crate::bench::BenchArguments;
 use crate::case::CaseCommand;
 use crate::clock::{self, DEFAULT_ZONE, Zone};
 use crate::demo::DemoArguments;
+use crate::directory::DirectoryCommand;
 use crate::follow::FollowArguments;
 use crate::passphrase::PassphraseArguments;
 use crate::read::ReadArguments;
@@ -27,7 +28,7 @@ use crate::words::Language;
 #[command(after_help = "\
 EXAMPLES:
   kring demo                                        play an invented case and check what the relay could see of it
-  kring setup --device DIR --relay 127.0.0.1:4433   set this device up
+  kring setup --ticket FILE                         set this device up, with the ticket that you were given
   kring case new \"Familie Voorbeeld\"                open a case
   kring case add familie b.devries@veiligthuis.example
   kring send familie \"Ik kan vanmiddag langs gaan.\"
@@ -72,12 +73,15 @@ pub(crate) struct GlobalArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make certificates and keys: region, organisations, devices, relays
+    /// Region, organisations, devices, relays: make certificates and keys, see what ends, revoke
     Admin(AdminArguments),
     /// Run a relay, or check its configuration
     Relay(RelayArguments),
     /// Set this device up: make its profile
     Setup(SetupArguments),
+    /// Look for people who can be added to cases
+    #[command(subcommand)]
+    Directory(DirectoryCommand),
     /// Open cases and decide who takes part
     #[command(subcommand)]
     Case(CaseCommand),

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::words::say;
@@ -39,19 +39,6 @@ pub(crate) fn read(path: &Path) -> Outcome<Vec<CertificateDer<'static>>> {
     }
 }
 
-/// The private key of a file.
-pub(crate) fn read_key(path: &Path) -> Outcome<PrivateKeyDer<'static>> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(&say!("doing-read"), path, &error))?;
-    let bytes = zeroize::Zeroizing::new(bytes);
-    PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| {
-        Failure::advised(
-            Cause::Failed,
-            format!("{} holds no private key", path.display()),
-            "give a PEM file that begins with -----BEGIN PRIVATE KEY-----",
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +52,5 @@ mod tests {
         assert_eq!(read(&path).expect("read"), chain);
         std::fs::write(&path, "nothing").expect("written");
         assert_eq!(read(&path).expect_err("empty").cause, Cause::Failed);
-        assert_eq!(read_key(&path).expect_err("empty").cause, Cause::Failed);
     }
 }

@@ -165,6 +165,10 @@ fn told(event: &ClientEvent, case: &Case, session: &Session, output: Output) -> 
             output.note(&format!("  ({})", say!("certificate-ends", at = crate::clock::local(*at))));
             return Ok(false);
         }
+        ClientEvent::CertificateRenewed { until } => {
+            output.note(&format!("  (this device has its next certificate, until {})", crate::clock::local(*until)));
+            return Ok(false);
+        }
         ClientEvent::CaughtUp | ClientEvent::Lagged { .. } => return Ok(false),
     };
     let Some((about, name, message)) = describe(event) else { return Ok(false) };

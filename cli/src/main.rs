@@ -11,6 +11,7 @@ mod case;
 mod certificates;
 mod clock;
 mod demo;
+mod directory;
 mod follow;
 mod happened;
 mod lines;
@@ -47,8 +48,16 @@ fn main() -> ExitCode {
     let Arguments { global, command } = arguments;
     let outcome = match command {
         Command::Relay(arguments) => return relay::run(arguments),
-        Command::Admin(arguments) => admin::run(arguments, output),
-        Command::Setup(arguments) => setup::run(&arguments, &global.profile, &global.passphrase, output),
+        // It runs until Ctrl-C, which is its good end; what it had begun is gone on with the next time.
+        Command::Admin(arguments) if arguments.serves() => block_on(async {
+            tokio::select! {
+                done = admin::run(arguments, &global, output) => done,
+                _ = tokio::signal::ctrl_c() => Ok(()),
+            }
+        }),
+        Command::Admin(arguments) => block_on(interruptible(admin::run(arguments, &global, output))),
+        Command::Setup(arguments) => block_on(interruptible(setup::run(arguments, &global, output))),
+        Command::Directory(command) => block_on(interruptible(directory::run(command, &global, output))),
         Command::Demo(arguments) => block_on(demo::run(arguments, output)),
         Command::Bench(arguments) => block_on(interruptible(bench::run(arguments, output))),
         // `follow` ends in its own way at Ctrl-C.

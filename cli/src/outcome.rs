@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kring_client::api::{CallError, ConnectError, NotDone, OpenError};
+use kring_client::api::{CallError, ConnectError, NotDone, OpenError, RenewError, SearchError};
 use kring_client::conversation::CommandError;
 use kring_client::identity::wipe::WipeError;
 use kring_client::identity::{ProfileError, SetupError};
@@ -197,6 +197,29 @@ impl From<ConnectError> for Failure {
             ConnectError::Refused(_) | ConnectError::OwnRefused => Self::told(Cause::Refused, &error),
             error => Self::told(Cause::Unreachable, &error),
         }
+    }
+}
+
+impl From<RenewError> for Failure {
+    fn from(error: RenewError) -> Self {
+        let cause = match error {
+            RenewError::NotConnected | RenewError::Fault(_) => Cause::Unreachable,
+            RenewError::NotAnswered { .. } => Cause::Pending,
+            RenewError::Refused(_) | RenewError::Renewal(_) => Cause::Refused,
+            RenewError::Io(_) => Cause::Failed,
+        };
+        Self::new(cause, error)
+    }
+}
+
+impl From<SearchError> for Failure {
+    fn from(error: SearchError) -> Self {
+        let cause = match error {
+            SearchError::NotConnected | SearchError::Fault(_) => Cause::Unreachable,
+            SearchError::Refused(_) => Cause::Refused,
+            SearchError::TooLong => Cause::Usage,
+        };
+        Self::new(cause, error)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The passphrase that opens a profile's store: from a file, or asked for at the terminal. Never an argument, since
+//! The passphrase that opens a profile's store, or an administrator's keys: from a file, or asked for at the terminal. Never an argument, since
 //! every user of a machine sees the arguments of every program.
 
 use std::io::IsTerminal as _;
@@ -17,7 +17,7 @@ const SHORTEST: usize = 12;
 /// Where the passphrase comes from.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PassphraseArguments {
-    /// File whose first line is the store's passphrase; without it you are asked.
+    /// File whose first line is the passphrase of the store, or of an administrator's keys; without it you are asked.
     #[arg(long, env = "KRING_PASSPHRASE_FILE", value_name = "FILE", global = true)]
     passphrase_file: Option<PathBuf>,
 }
@@ -25,25 +25,38 @@ pub(crate) struct PassphraseArguments {
 impl PassphraseArguments {
     /// The passphrase of a store that exists.
     pub(crate) fn unlock(&self) -> Outcome<Unlock> {
-        let passphrase = match &self.passphrase_file {
-            Some(file) => first_line(file)?,
-            None => ask(&say!("ask-passphrase"))?,
-        };
-        Ok(Unlock::Passphrase(passphrase))
+        Ok(Unlock::Passphrase(self.existing(&say!("ask-passphrase"))?))
     }
 
     /// A passphrase for a new store, asked for twice.
     pub(crate) fn choose(&self) -> Outcome<Unlock> {
-        let passphrase = match &self.passphrase_file {
-            Some(file) => first_line(file)?,
-            None => {
-                let first = ask(&say!("ask-new-passphrase"))?;
-                if *ask(&say!("ask-once-more"))? != *first {
-                    return Err(Failure::advised(Cause::Usage, say!("passphrases-differ"), say!("try-again")));
-                }
-                first
-            }
-        };
+        Ok(Unlock::Passphrase(self.chosen(&say!("ask-new-passphrase"))?))
+    }
+
+    /// These arguments, with a file that goes before their own.
+    pub(crate) fn or_before(&self, file: Option<&PathBuf>) -> Self {
+        Self { passphrase_file: file.or(self.passphrase_file.as_ref()).cloned() }
+    }
+
+    /// Whether somebody is asked, who may answer otherwise the next time.
+    pub(crate) fn asks(&self) -> bool {
+        self.passphrase_file.is_none()
+    }
+
+    /// A passphrase of something that exists.
+    pub(crate) fn existing(&self, prompt: &str) -> Outcome<Zeroizing<String>> {
+        match &self.passphrase_file {
+            Some(file) => first_line(file),
+            None => ask(prompt),
+        }
+    }
+
+    /// A passphrase for something new, asked for twice.
+    pub(crate) fn chosen(&self, prompt: &str) -> Outcome<Zeroizing<String>> {
+        let passphrase = self.existing(prompt)?;
+        if self.asks() && *ask(&say!("ask-once-more"))? != *passphrase {
+            return Err(Failure::advised(Cause::Usage, say!("passphrases-differ"), say!("try-again")));
+        }
         if passphrase.chars().count() < SHORTEST {
             return Err(Failure::advised(
                 Cause::Usage,
@@ -51,7 +64,7 @@ impl PassphraseArguments {
                 say!("passphrase-short-advice"),
             ));
         }
-        Ok(Unlock::Passphrase(passphrase))
+        Ok(passphrase)
     }
 }
 

@@ -35,7 +35,7 @@ passphrase-cannot-be-read = the passphrase cannot be read: { $reason }
 passphrase-cannot-be-read-advice = give --passphrase-file FILE instead
 
 set-up = This device is set up; its profile is in { $path }
-set-up-next = next: delete { $path }, which holds the key unencrypted; then `kring status`
+set-up-next = next: delete { $path }, which holds the key a second time; then `kring status`
 
 relay-slow = the relay has not told everything within { $seconds } seconds
 relay-slow-advice = try again, or give it longer with --wait
@@ -90,3 +90,22 @@ audit-no-key = this certificate has no Ed25519 key
 audit-no-key-advice = give the certificate of the device whose archive it is
 audit-foreign-archive = { $path } is not an archive of this device's log, or its last entry was changed
 audit-foreign-archive-advice = give another file; check the old one with `kring audit verify --file`
+
+set-up-who = { $name } ({ $address }), { $function } at { $organisation }
+set-up-then = next: `kring status`, which makes this device known to the relay
+set-up-already = this device is set up already, in { $path }
+set-up-already-advice = give another folder with --profile, or ask for the next certificate with `kring setup --renew`
+ticket-late = this ticket's time is over; if it was used on this device in time, its answer still counts
+ticket-waiting = The request is on its way; waiting for your administrator to approve it
+ticket-paste = Paste the ticket, and end with an empty line:
+ticket-unreadable = the ticket cannot be read: { $reason }
+ticket-unreadable-advice = give it in a file
+certificate-renewed = This device has its next certificate, valid until { $until }
+nobody-found = nobody found; people are found once their device has been connected to this relay
+more-found = there are more; look for more words
+not-believed = the relay named { $count } devices whose certificates do not hold
+not-believed-advice = they are not shown; tell the relay's operator
+found-function = { $function } at { $organisation }
+found-device = device { $device }, valid until { $until }
+found-own = device        { $fingerprint }
+found-issuer = organisation  { $fingerprint }

@@ -35,7 +35,7 @@ passphrase-cannot-be-read = de wachtzin kan niet worden gelezen: { $reason }
 passphrase-cannot-be-read-advice = geef in plaats daarvan --passphrase-file BESTAND
 
 set-up = Dit apparaat is ingericht; het profiel staat in { $path }
-set-up-next = hierna: verwijder { $path }, waarin de sleutel onversleuteld staat; dan `kring status`
+set-up-next = hierna: verwijder { $path }, waarin de sleutel nog een keer staat; dan `kring status`
 
 relay-slow = het relais heeft niet alles verteld binnen { $seconds } seconden
 relay-slow-advice = probeer het opnieuw, of wacht langer met --wait
@@ -90,3 +90,22 @@ audit-no-key = dit certificaat heeft geen Ed25519-sleutel
 audit-no-key-advice = geef het certificaat van het apparaat waarvan het archief is
 audit-foreign-archive = { $path } is geen archief van de logging van dit apparaat, of de laatste regel is gewijzigd
 audit-foreign-archive-advice = geef een ander bestand; controleer het oude met `kring audit verify --file`
+
+set-up-who = { $name } ({ $address }), { $function } bij { $organisation }
+set-up-then = hierna: `kring status`, waarmee het relais dit apparaat leert kennen
+set-up-already = dit apparaat is al ingericht, in { $path }
+set-up-already-advice = geef een andere map met --profile, of vraag het volgende certificaat met `kring setup --renew`
+ticket-late = de tijd van dit ticket is om; als het op tijd op dit apparaat is gebruikt, telt het antwoord nog
+ticket-waiting = Het verzoek is onderweg; nu moet uw beheerder het goedkeuren
+ticket-paste = Plak het ticket, en sluit af met een lege regel:
+ticket-unreadable = het ticket kan niet worden gelezen: { $reason }
+ticket-unreadable-advice = geef het in een bestand
+certificate-renewed = Dit apparaat heeft zijn volgende certificaat, geldig tot { $until }
+nobody-found = niemand gevonden; mensen zijn te vinden zodra hun apparaat met dit relais verbonden is geweest
+more-found = er zijn er meer; zoek op meer woorden
+not-believed = het relais noemde { $count } apparaten waarvan de certificaten niet kloppen
+not-believed-advice = ze worden niet getoond; zeg het tegen de beheerder van het relais
+found-function = { $function } bij { $organisation }
+found-device = apparaat { $device }, geldig tot { $until }
+found-own = apparaat      { $fingerprint }
+found-issuer = organisatie   { $fingerprint }

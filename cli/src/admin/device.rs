@@ -1,7 +1,7 @@
 //! A device's certificate and key.
 //!
-//! Both are made here, on the administrator's machine, and carried to the device: good for trying out. In earnest the
-//! device makes its own key and asks for a certificate.
+//! Both are made here, on the administrator's machine, and carried to the device: for trying out, and for a device
+//! that cannot reach the relay. As a rule a device makes its own key and is invited (`kring admin invite`).
 
 use std::path::Path;
 
@@ -11,9 +11,11 @@ use kring_pki::issue::{Algorithm, DeviceSubject, PrivateKey, Validity};
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::DeviceId;
 
-use super::folder::{self, DEVICE, NewFolder, REGION, ROOT};
-use super::organisation::{self, function};
-use super::{Made, bad_address, display_name, earlier, not_issued};
+use super::folder::{self, DEVICE, NewFolder, REGION};
+use super::keys::Keys;
+use super::ledger::Kind;
+use super::organisation::{self, Organisation, function};
+use super::{Made, bad_address, display_name, not_issued};
 use crate::certificates::pem;
 use crate::clock;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -40,27 +42,31 @@ pub(super) enum DeviceCommand {
     },
 }
 
-pub(super) fn run(command: DeviceCommand, folder: &Path) -> Outcome<Made> {
+pub(super) fn run(command: DeviceCommand, folder: &Path, keys: &Keys) -> Outcome<Made> {
     let DeviceCommand::New { address, name, function, label, days } = command;
     let professional: ProfessionalAddress = address.parse().map_err(bad_address)?;
-    let organisation = organisation::open(folder, professional.domain())?;
-    let region = earlier(&folder::region(folder).join(ROOT.0), "restore the region's certificate")?;
+    let place = folder::device(folder, &professional, label.as_deref());
+    // Before anybody is asked for a passphrase.
+    let new = NewFolder::begin(&place)?;
+    let organisation = Organisation::find(folder, professional.domain())?;
+    let authority = organisation.open(keys)?;
 
     let key = PrivateKey::generate(Algorithm::Ed25519).map_err(not_issued)?;
     let public_key = key
         .ed25519_public_key()
         .ok_or_else(|| Failure::new(Cause::Internal, "a new Ed25519 key has no public key"))?;
     let device = DeviceId(rand::random());
-    let place = folder::device(folder, &professional, label.as_deref());
     let subject =
         DeviceSubject { address: DeviceAddress { professional, device }, name: display_name(&name)?, function };
     let certificate =
-        organisation.issue_device(&subject, &public_key, Validity::days(clock::now(), days)).map_err(not_issued)?;
+        authority.issue_device(&subject, &public_key, Validity::days(clock::now(), days)).map_err(not_issued)?;
+    let locked = keys.lock(&key, "the device, which its owner is asked for")?;
+    let entry = organisation::issued(Kind::Device, &authority, &subject, &certificate.chain()[0], None)?;
+    organisation.ledger()?.append([entry])?;
 
-    let new = NewFolder::begin(&place)?;
     new.public(DEVICE.0, &pem(certificate.chain()))?;
-    new.public(REGION, &region)?;
-    new.secret(DEVICE.1, key.to_pem().as_bytes())?;
+    new.public(REGION, &pem([&organisation.region()?]))?;
+    new.secret(DEVICE.1, locked.as_bytes())?;
     let made = new.finish()?;
     let next = format!("kring setup --device {} --relay HOST:PORT, then delete that folder", made.display());
     Ok(Made { what: "device", name: address, folder: made, device: Some(device.to_hex()), next })

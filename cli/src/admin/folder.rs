@@ -21,6 +21,10 @@ pub(crate) const DEVICE: (&str, &str) = ("device.pem", "device.key");
 pub(crate) const RELAY: (&str, &str) = ("relay.pem", "relay.key");
 /// The key under which a relay encrypts its database.
 pub(crate) const DATABASE_KEY: &str = "database.key";
+/// The key of a request that the region has not signed yet.
+pub(crate) const PENDING_KEY: &str = "pending.key";
+/// An authority's newest list of revoked certificates.
+pub(crate) const REVOKED: &str = "revoked.pem";
 /// The region root's certificate, beside what needs it.
 pub(crate) const REGION: &str = "region.pem";
 /// A relay's configuration.
@@ -34,6 +38,29 @@ pub(crate) fn region(folder: &Path) -> PathBuf {
 /// Place of an organisation.
 pub(crate) fn organisation(folder: &Path, domain: &str) -> PathBuf {
     folder.join("organisations").join(domain)
+}
+
+/// Place of an organisation's authority of this generation: the first in the organisation's folder itself, each renewed
+/// one in a folder of its own below.
+pub(crate) fn authority(organisation: &Path, generation: u32) -> PathBuf {
+    if generation == 1 { organisation.to_owned() } else { organisation.join(format!("renewed-{generation}")) }
+}
+
+/// All domains of organisations.
+pub(crate) fn organisations(folder: &Path) -> Outcome<Vec<String>> {
+    let place = folder.join("organisations");
+    let entries = match fs::read_dir(&place) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Failure::file("read", &place, &error)),
+    };
+    let names: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.file_name())).collect();
+    let names = names.map_err(|error| Failure::file("read", &place, &error))?;
+    let mut domains: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+    // What is unfinished begins with a dot, and no domain does.
+    domains.retain(|domain| !domain.starts_with('.'));
+    domains.sort();
+    Ok(domains)
 }
 
 /// Place of a device; the label, behind a character that no name has, tells one professional's devices apart.
@@ -95,21 +122,46 @@ impl NewFolder {
         Ok(self.place.clone())
     }
 
+    /// Where the files lie until it is finished.
+    pub(crate) fn unfinished(&self) -> &Path {
+        &self.beside
+    }
+
     fn file(&self, name: &str, content: &[u8], mode: u32) -> Outcome {
         let path = self.beside.join(name);
-        let write = || -> io::Result<()> {
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-            #[cfg(not(unix))]
-            let _ = mode;
-            let mut file = options.open(&path)?;
-            file.write_all(content)?;
-            file.sync_all()
-        };
-        write().map_err(|error| Failure::file("written", &path, &error))
+        new_file(&path, content, mode).map_err(|error| Failure::file("written", &path, &error))
     }
+}
+
+/// Writes a file anew, whole or not at all, in the place of one that may be there.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Outcome {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.unfinished-{}", std::process::id()));
+    let write = || -> io::Result<()> {
+        // Left by a program of the same number that was killed.
+        let _ = fs::remove_file(&beside);
+        new_file(&beside, content, 0o600)?;
+        fs::rename(&beside, path)?;
+        path.parent().map_or(Ok(()), |parent| File::open(or_here(parent))?.sync_all())
+    };
+    write().map_err(|error| Failure::file("written", path, &error))
+}
+
+/// Writes a file where none may be; its owner alone may read it.
+pub(crate) fn new_secret(path: &Path, content: &[u8]) -> Outcome {
+    new_file(path, content, 0o600).map_err(|error| Failure::file("written", path, &error))
+}
+
+fn new_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = options.open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 impl Drop for NewFolder {

@@ -1,13 +1,18 @@
-//! A relay's certificate, the key of its database, and a configuration that works as it is.
+//! A relay's certificate, the keys of its own that no passphrase locks, since it starts without anybody there, and a
+//! configuration that works as it is; and which relays the administrator hands lists and tickets to.
+
+pub(super) mod used;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use kring_pki::issue::{Algorithm, PrivateKey, RegionRoot, Validity};
+use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::folder::{self, DATABASE_KEY, NewFolder, REGION, RELAY, RELAY_CONFIG};
+use super::keys::Keys;
 use super::{Made, not_issued, region};
 use crate::certificates::pem;
 use crate::clock;
@@ -31,6 +36,24 @@ pub(super) enum RelayCommand {
         #[arg(long, default_value_t = 365)]
         days: u64,
     },
+    /// Hand invitations, certificates and revocations of this folder's organisations to this relay too.
+    Use {
+        /// Where it is, as devices reach it.
+        #[arg(value_name = "HOST:PORT")]
+        address: String,
+        /// The name in its certificate, where it is not the host.
+        #[arg(long, value_name = "NAME")]
+        relay_name: Option<String>,
+        /// Root that signed its certificate, where it is not the region's.
+        #[arg(long, value_name = "FILE")]
+        relay_root: Option<PathBuf>,
+    },
+    /// Hand nothing to this relay any more.
+    Unuse {
+        /// Where it is.
+        #[arg(value_name = "HOST:PORT")]
+        address: String,
+    },
 }
 
 /// What a relay's configuration says beside its files.
@@ -47,10 +70,22 @@ pub(crate) struct RelaySettings<'a> {
     pub(crate) validity: Validity,
 }
 
-pub(super) fn run(command: RelayCommand, folder: &Path) -> Outcome<Made> {
-    let RelayCommand::New { hosts, listen, days } = command;
-    let root = region::open(folder)?;
+pub(super) fn run(command: RelayCommand, folder: &Path, keys: &Keys) -> Outcome<Made> {
+    match command {
+        RelayCommand::New { hosts, listen, days } => new(&hosts, listen, days, folder, keys),
+        RelayCommand::Use { address, relay_name, relay_root } => {
+            used::add(folder, &address, relay_name.as_deref(), relay_root.as_deref())
+        }
+        RelayCommand::Unuse { address } => used::drop(folder, &address),
+    }
+}
+
+fn new(hosts: &[String], listen: SocketAddr, days: u64, folder: &Path, keys: &Keys) -> Outcome<Made> {
     let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let place = folder::relay(folder, hosts[0]);
+    // Before anybody is asked for a passphrase.
+    let new = NewFolder::begin(&place)?;
+    let root = region::open(folder, keys)?;
     let settings = RelaySettings {
         hosts: &hosts,
         listen,
@@ -58,14 +93,23 @@ pub(super) fn run(command: RelayCommand, folder: &Path) -> Outcome<Made> {
         min_free_mib: None,
         validity: Validity::days(clock::now(), days),
     };
-    let place = folder::relay(folder, hosts[0]);
-    make(&root, &settings, &place)?;
+    let certificate = write(&root, &settings, &new)?;
+    region::issued_relay(folder, &root, hosts[0], &certificate)?;
+    let place = new.finish()?;
     let next = format!("kring relay --config {}", place.join(RELAY_CONFIG).display());
     Ok(Made { what: "relay", name: hosts[0].to_owned(), folder: place, device: None, next })
 }
 
 /// Makes a relay's folder.
 pub(crate) fn make(root: &RegionRoot, settings: &RelaySettings<'_>, place: &Path) -> Outcome {
+    let new = NewFolder::begin(place)?;
+    write(root, settings, &new)?;
+    new.finish()?;
+    Ok(())
+}
+
+/// Writes a relay's files, and returns its certificate.
+fn write(root: &RegionRoot, settings: &RelaySettings<'_>, new: &NewFolder) -> Outcome<CertificateDer<'static>> {
     let key = PrivateKey::generate(Algorithm::EcdsaP256).map_err(not_issued)?;
     let relay = root.issue_relay(settings.hosts, key, settings.validity).map_err(not_issued)?;
     let mut database_key = Zeroizing::new([0; DATABASE_KEY_LENGTH]);
@@ -73,14 +117,12 @@ pub(crate) fn make(root: &RegionRoot, settings: &RelaySettings<'_>, place: &Path
         .map_err(|_| Failure::new(Cause::Internal, "the system gives no random bytes"))?;
     let database_key = Zeroizing::new(data_encoding::HEXLOWER.encode(&*database_key) + "\n");
 
-    let new = NewFolder::begin(place)?;
     new.public(RELAY.0, &pem(relay.chain()))?;
     new.secret(RELAY.1, relay.key().to_pem().as_bytes())?;
     new.secret(DATABASE_KEY, database_key.as_bytes())?;
     new.public(REGION, &pem([root.certificate()]))?;
     new.public(RELAY_CONFIG, &config(settings))?;
-    new.finish()?;
-    Ok(())
+    Ok(relay.chain()[0].clone())
 }
 
 /// The configuration file; paths in it are seen from its folder.

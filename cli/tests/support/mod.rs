@@ -24,7 +24,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).expect("text"),
@@ -81,9 +81,16 @@ impl Place {
     pub(crate) fn kring(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kring"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for name in
-            ["KRING_PROFILE", "KRING_ADMIN", "KRING_LANG", "KRING_ZONE", "KRING_AUDIT_ARCHIVE", "EDITOR", "VISUAL"]
-        {
+        for name in [
+            "KRING_PROFILE",
+            "KRING_ADMIN",
+            "KRING_ADMIN_PASSPHRASE_FILE",
+            "KRING_LANG",
+            "KRING_ZONE",
+            "KRING_AUDIT_ARCHIVE",
+            "EDITOR",
+            "VISUAL",
+        ] {
             command.env_remove(name);
         }
         command.env("LC_ALL", "C");

@@ -101,7 +101,12 @@ impl PrivateKey {
 
     /// The key for a TLS library. It is the caller's to keep and to wipe.
     pub fn to_der(&self) -> PrivateKeyDer<'static> {
-        PrivatePkcs8KeyDer::from(self.0.serialize_der()).into()
+        let der = Zeroizing::new(self.0.serialize_der());
+        // A key that was read in another form keeps it.
+        match PrivateKeyDer::try_from(der.as_slice()) {
+            Ok(key) => key.clone_key(),
+            Err(_) => PrivatePkcs8KeyDer::from(der.to_vec()).into(),
+        }
     }
 }
 

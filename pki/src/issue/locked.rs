@@ -10,7 +10,7 @@
 //! | 4 | lanes |
 //! | 16 | salt |
 //! | 12 | nonce |
-//! | rest | the key in PKCS #8 (RFC 5208), AES-256-GCM (RFC 5116 §5.2) |
+//! | rest | the key in PKCS #8 (RFC 5208), or as it was brought in SEC 1 (RFC 5915) or PKCS #1 (RFC 8017); AES-256-GCM (RFC 5116 §5.2) |
 //!
 //! The AES key is 32 bytes of Argon2id, version 0x13, of the passphrase (UTF-8) and the salt; all bytes before the
 //! ciphertext are authenticated with it, behind the label `kring locked key 1`. Encrypted PKCS #8 as other software
@@ -20,7 +20,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand;
-use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::PrivateKeyDer;
 use zeroize::Zeroizing;
 
 use super::PrivateKey;
@@ -112,7 +112,8 @@ impl PrivateKey {
             .cipher(passphrase)?
             .open_in_place(parts.nonce, Aad::from(authenticated(head)), &mut opened)
             .map_err(|_| LockError::Passphrase)?;
-        Self::from_der(&PrivatePkcs8KeyDer::from(&*der).into()).map_err(|_| LockError::Unreadable)
+        let der = PrivateKeyDer::try_from(&*der).map_err(|_| LockError::Unreadable)?;
+        Self::from_der(&der).map_err(|_| LockError::Unreadable)
     }
 
     /// Whether a file is one of [`Self::lock`], judged by its first line alone.
