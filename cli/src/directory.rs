@@ -102,8 +102,7 @@ impl Line for Shown {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}  {}", visible(&self.address), visible(&self.name))?;
         let organisation = visible(&self.organisation);
-        let function =
-            say!("found-function", function = self.function.as_str(), organisation = organisation);
+        let function = say!("found-function", function = self.function.as_str(), organisation = organisation);
         writeln!(out, "  {function}")?;
         let device = say!("found-device", device = &self.device[..8], until = self.until_local.as_str());
         writeln!(out, "  {device}")?;

@@ -80,7 +80,10 @@ fn a_person_is_revoked_with_all_their_devices_on_a_list_whose_number_rises() {
     let of = |kind: &str| lines.iter().filter(|line| line["type"] == kind).cloned().collect::<Vec<_>>();
     assert_eq!(of("revoked").len(), 2, "both devices: {lines:?}");
     let list = &of("list")[0];
-    assert_eq!((&list["whose"], &list["number"], &list["revoked"]), (&"politie.example".into(), &1.into(), &2.into()));
+    assert_eq!(
+        (&list["whose"], &list["number"], &list["revoked"]),
+        (&"politie.example".into(), &1.into(), &2.into())
+    );
     let file = place.path().join("kring-admin/organisations/politie.example/revoked.pem");
     assert!(std::fs::read_to_string(&file).expect("there").starts_with("-----BEGIN X509 CRL-----"));
     let states = serials(&place, &["show", "anne@politie.example"]);
@@ -127,7 +130,8 @@ fn an_organisation_brings_an_authority_of_its_own_that_speaks_for_itself_alone()
         openssl(place.path(), &format!("req -new -key {name}.key -subj /O=Whatever -out {name}.csr"));
         let domain = format!("{name}.example");
         let (csr, out, key) = (format!("{name}.csr"), format!("{name}.pem"), format!("{name}.key"));
-        let sign = ["admin", "region", "sign", &csr, "--name", "Gemeente", "--domain", &domain, "--function", "social-team"];
+        let sign =
+            ["admin", "region", "sign", &csr, "--name", "Gemeente", "--domain", &domain, "--function", "social-team"];
         place.run(&[&sign[..], &["--out", &out]].concat()).ok();
         let folder = format!("of-{name}");
         let there = |words: &[&str]| place.run(&[&["admin", "--folder", &folder][..], words].concat());

@@ -340,7 +340,10 @@ fn an_organisation_goes_on_with_a_new_key_without_a_break() {
     let check = |chain: &[CertificateDer<'_>], crls: &Crls| {
         verify_device(chain, &world.anchors, When::At(NOW), crls).map(drop)
     };
-    assert_eq!(check(before.chain(), &revoke(&world.police, before.serial())), Err(Untrusted::Revoked(Whose::Device)));
+    assert_eq!(
+        check(before.chain(), &revoke(&world.police, before.serial())),
+        Err(Untrusted::Revoked(Whose::Device))
+    );
     assert_eq!(check(before.chain(), &revoke(&renewed, before.serial())), Ok(()), "the other key's list");
     assert_eq!(check(after.chain(), &revoke(&renewed, after.serial())), Err(Untrusted::Revoked(Whose::Device)));
 }

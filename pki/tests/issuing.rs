@@ -216,7 +216,8 @@ fn openssl_makes_the_authority_of_an_organisation_and_believes_its_devices() {
     };
     let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
     // Locked and unlocked on the way, as an administrator's program keeps it.
-    let through_the_lock = |key: PrivateKey| PrivateKey::unlock(&key.lock("vijf losse woorden").unwrap(), "vijf losse woorden");
+    let through_the_lock =
+        |key: PrivateKey| PrivateKey::unlock(&key.lock("vijf losse woorden").unwrap(), "vijf losse woorden");
     let kinds = [
         "RSA -pkeyopt rsa_keygen_bits:2048",
         "EC -pkeyopt ec_paramgen_curve:P-384",

@@ -220,7 +220,17 @@ impl Desk {
         }
         let pass = Pass::issue(&organisation, &authority)?;
         let region = organisation.region()?;
-        Ok(Self { organisation, authority, authorities, pass, region, auto, output, lists: Vec::new(), hopeless: Vec::new() })
+        Ok(Self {
+            organisation,
+            authority,
+            authorities,
+            pass,
+            region,
+            auto,
+            output,
+            lists: Vec::new(),
+            hopeless: Vec::new(),
+        })
     }
 
     /// Decides about all that waits at a relay; says how many that was.
