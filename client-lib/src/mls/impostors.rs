@@ -13,7 +13,7 @@ use kring_protocol::ids::{GroupId, Timestamp};
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
 use openmls::prelude::{
     CredentialWithKey, KeyPackage, LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, NewSignerBundle,
-    OpenMlsProvider as _, ProtocolVersion,
+    ProtocolVersion,
 };
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
 use rustls_pki_types::CertificateDer;
@@ -30,6 +30,9 @@ use crate::case::{CaseId, Role};
 use crate::conversation::harness::{address, real_now, who};
 use crate::conversation::{CommitRefused, NotAdded};
 use crate::store::Store;
+
+/// What is wrong, who shows it, and the reason for which the merge gate does not believe it.
+type Impostor = (&'static str, Disguise, fn(&BadLeaf) -> bool);
 
 /// A region with a care organisation, the police, and an authority that ended long ago; and another region.
 struct Lands {
@@ -132,8 +135,8 @@ impl Lands {
         Disguise { chain: vec![leaf, authority.certificate().clone()], key }
     }
 
-    /// Everybody who is not who they say, at this address; with the reason for which the merge gate does not believe it.
-    fn impostors(&self, device: &DeviceAddress) -> Vec<(&'static str, Disguise, fn(&BadLeaf) -> bool)> {
+    /// Everybody who is not who they say, at this address.
+    fn impostors(&self, device: &DeviceAddress) -> Vec<Impostor> {
         let stolen = Disguise {
             chain: self.member(device.professional.name(), Crls::none()).chain,
             key: PrivateKey::generate(Algorithm::Ed25519).unwrap(),
@@ -321,12 +324,9 @@ fn a_revoked_device_and_one_whose_authority_has_ended_since_pass_the_merge_gate_
     assert_eq!(checked.err(), Some(NotAdded::Revoked));
 
     // In time for a while, under an authority that is over now.
+    let seconds = i64::try_from(ago(2_500).0 / Timestamp::SECOND).unwrap();
     let long_ago = |params: &mut CertificateParams| {
-        let date = |days| {
-            let seconds = i64::try_from(ago(days).0 / Timestamp::SECOND).unwrap();
-            time::OffsetDateTime::from_unix_timestamp(seconds).unwrap()
-        };
-        params.not_before = date(2_500);
+        params.not_before = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap();
         params.not_after = time::OffsetDateTime::from_unix_timestamp(4_000_000_000).unwrap();
     };
     let once = lands.forge(&lands.ended, &address("cees", 1), long_ago);
