@@ -11,6 +11,7 @@ use crate::bench::BenchArguments;
 use crate::case::CaseCommand;
 use crate::clock::{self, DEFAULT_ZONE, Zone};
 use crate::demo::DemoArguments;
+use crate::device::DeviceCommand;
 use crate::directory::DirectoryCommand;
 use crate::follow::FollowArguments;
 use crate::passphrase::PassphraseArguments;
@@ -85,6 +86,9 @@ pub(crate) enum Command {
     /// Open cases and decide who takes part
     #[command(subcommand)]
     Case(CaseCommand),
+    /// Show, add and drop devices of your own
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Say something in a case
     Send(SendArguments),
     /// Print what was said in a case

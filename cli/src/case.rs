@@ -62,6 +62,25 @@ pub(crate) enum CaseCommand {
         /// The case: the beginning of its title or id.
         case: String,
     },
+    /// Show the numbers by which members recognise each other: read them out over the telephone
+    Verify {
+        /// The case: the beginning of its title or id.
+        case: String,
+    },
+    /// Take a case whose coordinator is gone
+    ///
+    /// A case whose coordinator was revoked, with no deputy there, is yours at once. Of a coordinator who has been silent for
+    /// three days a deputy can claim it; another member has to confirm that, with --confirm on their device.
+    Claim {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// Confirm what a deputy has claimed.
+        #[arg(long)]
+        confirm: bool,
+        /// Take a claim of yours back.
+        #[arg(long, conflicts_with = "confirm")]
+        withdraw: bool,
+    },
     /// Give a professional another role
     Role {
         /// The case: the beginning of its title or id.
@@ -150,6 +169,79 @@ impl Line for ChangedLine {
     }
 }
 
+/// A case's number.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "case_number")]
+struct NumberLine {
+    case: String,
+    /// Changes of the group so far: a device that has another one is not up to date, and shows another number.
+    epoch: u64,
+    number: String,
+    #[serde(skip)]
+    title: String,
+}
+
+impl Line for NumberLine {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let title = lines::visible(&self.title);
+        writeln!(out, "{}", say!("number-of-case", title = title.as_str(), changes = self.epoch))?;
+        writeln!(out, "  {}", self.number)?;
+        writeln!(out, "{}", say!("number-meaning"))?;
+        writeln!(out)
+    }
+}
+
+/// A device's number.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "device_number")]
+struct DeviceNumberLine {
+    address: String,
+    device: String,
+    name: String,
+    organisation: String,
+    own: bool,
+    number: String,
+}
+
+impl Line for DeviceNumberLine {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let own = if self.own { format!("  ({})", say!("number-this-device")) } else { String::new() };
+        let line = say!(
+            "number-of-device",
+            name = lines::visible(&self.name),
+            organisation = lines::visible(&self.organisation),
+            address = self.address.as_str(),
+            device = &self.device[..names::SHORT_ID],
+        );
+        writeln!(out, "{line}{own}")?;
+        writeln!(out, "  {}", self.number)
+    }
+}
+
+/// Who coordinates a case.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "coordination")]
+struct CoordinationLine {
+    case: String,
+    /// `null`: nobody.
+    coordinator: Option<String>,
+    /// Who says that the coordinator is gone.
+    claimed_by: Option<String>,
+}
+
+impl Line for CoordinationLine {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        match &self.coordinator {
+            Some(who) => writeln!(out, "{}", say!("coordinated-by", who = who.as_str()))?,
+            None => writeln!(out, "{}", say!("coordinated-by-nobody"))?,
+        }
+        match &self.claimed_by {
+            Some(who) => writeln!(out, "  {}", say!("coordinator-claimed-by", who = who.as_str())),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Runs `kring case`.
 pub(crate) async fn run(command: CaseCommand, global: &GlobalArguments, output: Output) -> Outcome {
     let session = Session::open(global, output).await?;
@@ -192,6 +284,24 @@ async fn act(session: &Session, command: CaseCommand, output: Output) -> Outcome
             session.done(case.leave().await?, &say!("waits-for-member")).await?;
             output.print(&changed(case.id(), "left", None))
         }
+        CaseCommand::Verify { case } => verify(session, &case, output).await,
+        CaseCommand::Claim { case, confirm, withdraw } => {
+            session.try_to_catch_up().await?;
+            let (case, _) = session.case(&case).await?;
+            let pending = match (confirm, withdraw) {
+                (true, _) => case.confirm_claim().await?,
+                (_, true) => case.withdraw_claim().await?,
+                (false, false) => case.claim().await?,
+            };
+            session.done(pending, &say!("waits-for-relay")).await?;
+            let coordination = case.coordination().await?;
+            let address = |who: &ProfessionalAddress| who.to_string();
+            output.print(&CoordinationLine {
+                case: case.id().to_hex(),
+                coordinator: coordination.coordinator.as_ref().map(address),
+                claimed_by: coordination.claimed_by.as_ref().map(address),
+            })
+        }
         CaseCommand::Role { case, member, role } => {
             session.try_to_catch_up().await?;
             let (case, _) = session.case(&case).await?;
@@ -202,6 +312,29 @@ async fn act(session: &Session, command: CaseCommand, output: Output) -> Outcome
             output.print(&ChangedLine { role, role_shown, ..changed(case.id(), "role", Some(&who)) })
         }
     }
+}
+
+async fn verify(session: &Session, case: &str, output: Output) -> Outcome {
+    session.try_to_catch_up().await?;
+    let (case, view) = session.case(case).await?;
+    let numbers = case.numbers().await?;
+    output.print(&NumberLine {
+        case: case.id().to_hex(),
+        epoch: numbers.epoch.0,
+        number: numbers.number.to_string(),
+        title: view.title.clone(),
+    })?;
+    for (member, number) in &numbers.devices {
+        output.print(&DeviceNumberLine {
+            address: member.address.professional.to_string(),
+            device: member.address.device.to_hex(),
+            name: member.name.clone(),
+            organisation: member.organisation.clone(),
+            own: member.own,
+            number: number.to_string(),
+        })?;
+    }
+    in_step(&view)
 }
 
 async fn new(session: &Session, title: String, output: Output) -> Outcome {

@@ -31,6 +31,12 @@ pub(crate) fn warning(event: &ClientEvent) -> Option<Warning> {
             | Event::Suspicion { .. }
             | Event::ClockOff { .. }
             | Event::RelayReplaced
+            | Event::Held { .. }
+            | Event::RevocationListOverdue { .. }
+            | Event::OldRevocationLists
+            | Event::WithoutCoordinator { .. }
+            | Event::CoordinatorClaimed { .. }
+            | Event::TakenOut { .. }
     );
     let (case, name, message) = describe(event).filter(|_| warns)?;
     Some(Warning { case, name, message })
@@ -107,6 +113,34 @@ pub(crate) fn describe(event: &Event) -> Option<(Option<CaseId>, &'static str, S
                 say!("event-clock-ahead", seconds = ahead_seconds.unsigned_abs())
             },
         ),
+        Event::Held { case, why } => (Some(*case), "held", say!("event-held", reason = why.told())),
+        Event::RevocationListOverdue { case, organisation, since, stale } => {
+            let (organisation, since) = (organisation.as_str(), local(*since));
+            let message = match stale {
+                true => say!("event-list-stale", organisation = organisation, since = since),
+                false => say!("event-list-overdue", organisation = organisation, since = since),
+            };
+            (Some(*case), "revocation_list_overdue", message)
+        }
+        Event::OldRevocationLists => (None, "old_revocation_lists", say!("event-old-lists")),
+        Event::WithoutCoordinator { case } => (Some(*case), "without_coordinator", say!("event-without-coordinator")),
+        Event::CoordinatorClaimed { case, claimant, .. } => {
+            let message = match claimant {
+                Some(who) => say!("event-claimed", who = who.as_str()),
+                None => say!("event-claim-withdrawn"),
+            };
+            (Some(*case), "coordinator_claimed", message)
+        }
+        Event::TakenOut { case, by, devices } => {
+            let mut people: Vec<_> = devices.iter().map(|device| device.professional.to_string()).collect();
+            people.dedup();
+            let message = say!("event-taken-out", names = people.join(", "), by = by.professional.as_str());
+            (Some(*case), "taken_out", message)
+        }
+        Event::CertificateRenewed { case, device } => {
+            let message = say!("event-certificate-renewed", who = device.professional.as_str());
+            (Some(*case), "certificate_renewed", message)
+        }
         Event::RelayReplaced => (None, "relay_replaced", say!("event-relay-replaced")),
     })
 }

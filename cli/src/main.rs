@@ -11,6 +11,7 @@ mod case;
 mod certificates;
 mod clock;
 mod demo;
+mod device;
 mod directory;
 mod follow;
 mod happened;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         // `follow` ends in its own way at Ctrl-C.
         Command::Follow(arguments) => block_on(follow::run(arguments, &global, output)),
         Command::Case(command) => block_on(interruptible(case::run(command, &global, output))),
+        Command::Device(command) => block_on(interruptible(device::run(command, &global, output))),
         Command::Send(arguments) => block_on(interruptible(send::run(arguments, &global, output))),
         Command::Read(arguments) => block_on(interruptible(read::run(arguments, &global, output))),
         Command::Audit(command) => block_on(interruptible(audit::run(command, &global, output))),

@@ -171,6 +171,9 @@ impl From<CommandError> for Failure {
             | CommandError::NotOpen
             | CommandError::Role
             | CommandError::NotAMember
+            | CommandError::CoordinatorHeard { .. }
+            | CommandError::NothingToClaim
+            | CommandError::NotOwnDevice
             | CommandError::SoleCoordinator
             | CommandError::SoleResponsible
             | CommandError::Duty(_)

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use kring_client::api::{Case, Link, NotDone};
+use kring_client::api::{Case, Link, NotDone, Sent};
 use kring_client::case::ItemDraft;
 use serde::Serialize;
 
@@ -35,6 +35,21 @@ impl Line for SentLine {
 /// Sends a draft and waits until it is at the relay, or only stores it.
 pub(crate) async fn send(session: &Session, case: &Case, draft: ItemDraft, no_wait: bool) -> Outcome<SentLine> {
     let sent = case.send(draft).await?;
+    relayed(session, case, sent, no_wait).await
+}
+
+/// The same although somebody may have left without this device knowing: the user's explicit word.
+pub(crate) async fn send_anyway(
+    session: &Session,
+    case: &Case,
+    draft: ItemDraft,
+    no_wait: bool,
+) -> Outcome<SentLine> {
+    let sent = case.send_anyway(draft).await?;
+    relayed(session, case, sent, no_wait).await
+}
+
+async fn relayed(session: &Session, case: &Case, sent: Sent, no_wait: bool) -> Outcome<SentLine> {
     let mut line = SentLine { case: case.id().to_hex(), item: sent.item().to_hex(), state: "queued", record: None };
     if no_wait {
         return Ok(line);

@@ -35,6 +35,10 @@ pub(crate) struct SendArguments {
     /// Goes into a dossier only when it is chosen by itself.
     #[arg(long)]
     restricted: bool,
+    /// Send it although a revocation list is overdue for more than three days, or a member's certificate has ended: somebody
+    /// in the case may have left without this device knowing.
+    #[arg(long)]
+    despite_stale_revocation_list: bool,
     /// Store it for the next time that this device is online, and return.
     #[arg(long)]
     no_wait: bool,
@@ -52,13 +56,17 @@ pub(crate) async fn run(arguments: SendArguments, global: &GlobalArguments, outp
     let no_wait = arguments.no_wait || global.offline;
     let global = GlobalArguments { offline: no_wait, ..global.clone() };
     let session = Session::open(&global, output).await?;
-    let sent = send(&session, &arguments.case, draft, no_wait).await;
+    let anyway = arguments.despite_stale_revocation_list;
+    let sent = send(&session, &arguments.case, draft, anyway, no_wait).await;
     session.close().await;
     output.print(&sent?)
 }
 
-async fn send(session: &Session, case: &str, draft: ItemDraft, no_wait: bool) -> Outcome<SentLine> {
+async fn send(session: &Session, case: &str, draft: ItemDraft, anyway: bool, no_wait: bool) -> Outcome<SentLine> {
     let (case, view) = session.case(case).await?;
     in_step(&view)?;
-    say::send(session, &case, draft, no_wait).await
+    match anyway {
+        true => say::send_anyway(session, &case, draft, no_wait).await,
+        false => say::send(session, &case, draft, no_wait).await,
+    }
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod audit;
+mod claim;
 mod command;
 mod cursors;
 mod due;
@@ -17,6 +18,9 @@ mod key_packages;
 mod log;
 mod missed;
 mod outbox;
+mod own_devices;
+mod renewal;
+mod revocation;
 mod session;
 mod state;
 mod step;
@@ -30,8 +34,10 @@ use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{Epoch, GroupId, Signature, Timestamp};
 use kring_protocol::proof::TLS_EXPORTER_LENGTH;
 
-pub use event::{CommitRefused, Dropped, Event, NotAdded, Suspicion};
+pub use claim::Coordination;
+pub use event::{CommitRefused, Dropped, Event, Held, NotAdded, Suspicion};
 pub use io::{Action, Command, Connected, Input, Ticket};
+pub use views::CaseNumbers;
 
 use crate::audit::Note;
 #[cfg(test)]
@@ -111,6 +117,18 @@ pub enum CommandError {
     /// One does not remove oneself: one leaves.
     #[error("use leave to go yourself")]
     Oneself,
+    /// The coordinator was heard not long ago.
+    #[error("the coordinator was heard not long ago; claim the case when they have been silent for three days")]
+    CoordinatorHeard {
+        /// From when on the case can be claimed.
+        until: Timestamp,
+    },
+    /// The case has its coordinator, or nobody has claimed it.
+    #[error("there is nothing to claim, to confirm or to take back")]
+    NothingToClaim,
+    /// It is this device, or none of this professional's in any case.
+    #[error("name another device of your own; `kring device list` shows those in your cases")]
+    NotOwnDevice,
     /// The coordinator cannot leave before somebody else is coordinator.
     #[error("the coordinator hands the case to somebody else before leaving")]
     SoleCoordinator,
@@ -157,6 +175,7 @@ impl Conversation {
             NoParty::Own => OpenError::Certificate,
             NoParty::Store(error) => OpenError::Store(error),
         })?;
+        Self::take_up_lists(&store, &party)?;
         let own = Device::from(party.address());
         match store.read().meta(OWNER)? {
             Some(bytes) if decode::<Device>(&bytes)? != own => return Err(OpenError::OtherDevice),

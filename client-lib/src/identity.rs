@@ -7,6 +7,7 @@
 mod device;
 mod profile;
 mod relay_address;
+mod safety_number;
 mod setup;
 mod tls;
 pub mod wipe;
@@ -14,5 +15,6 @@ pub mod wipe;
 pub(crate) use device::Identity;
 pub use profile::{Profile, ProfileError};
 pub use relay_address::{RelayAddress, RelayAddressError};
+pub use safety_number::{NotANumber, SafetyNumber};
 pub use setup::{Setup, SetupError};
 pub(crate) use tls::{Presented, enrol_tls};

@@ -10,6 +10,7 @@
 pub(crate) mod access;
 pub(crate) mod context;
 mod credentials;
+mod evidence;
 pub(crate) mod gate;
 pub(crate) mod group;
 pub(crate) mod join;
@@ -21,6 +22,7 @@ pub(crate) mod party;
 pub(crate) mod policy;
 mod provider;
 pub(crate) mod seal;
+pub(crate) mod standing;
 
 pub use credentials::DeviceCredentials;
 
@@ -34,6 +36,10 @@ pub(crate) const CASE_EXTENSION: u16 = 0xf4b1;
 
 /// Type of the LeafNode extension that holds a device's inbox key (private use, RFC 9420 §17.3).
 pub(crate) const INBOX_EXTENSION: u16 = 0xf4b2;
+
+/// Type of the proposal that carries a certificate revocation list as evidence for a removal in the same Commit
+/// (private use, RFC 9420 §17.4).
+pub(crate) const EVIDENCE_PROPOSAL: u16 = 0xf4b3;
 
 /// The key to which the Welcome for a KeyPackage is sealed.
 pub(crate) fn inbox_key(key_package: &KeyPackage) -> Option<&[u8]> {

@@ -16,6 +16,7 @@
 
 mod anchors;
 mod crl;
+mod issuer;
 mod path;
 mod untrusted;
 
@@ -28,6 +29,7 @@ use webpki::{EndEntityCert, KeyUsage};
 
 pub use self::anchors::{AnchorError, TrustAnchors, fingerprint};
 pub use self::crl::{Crl, CrlError, CrlSeen, Crls, MAX_CRL};
+pub use self::issuer::{UnbelievedCrl, VerifiedCrl, issuer_id, root_of, verify_crl};
 pub use self::untrusted::{Untrusted, Whose};
 use crate::form::{DEVICE_USAGE_DER, DisplayName, FunctionCode, Serial};
 pub use crate::read::MAX_CERTIFICATE;
@@ -55,6 +57,7 @@ pub struct VerifiedDevice {
     address: DeviceAddress,
     name: DisplayName,
     organisation: DisplayName,
+    organisation_domain: String,
     function: FunctionCode,
     public_key: [u8; 32],
     serial: Serial,
@@ -79,6 +82,11 @@ impl VerifiedDevice {
     /// The organisation's name, as the region wrote it.
     pub fn organisation(&self) -> &DisplayName {
         &self.organisation
+    }
+
+    /// The domain that the organisation's authority is bound to: the device's own, or one above it.
+    pub fn organisation_domain(&self) -> &str {
+        &self.organisation_domain
     }
 
     /// The professional's function, which the region lets the organisation write.
@@ -158,6 +166,7 @@ pub fn verify_device(
         address: device.address,
         name: device.name,
         organisation: organisation.name,
+        organisation_domain: organisation.domain,
         function: device.function,
         public_key: device.public_key,
         serial: Serial::from_bytes(certificate.x509().raw_serial()).ok_or(Untrusted::Unreadable)?,

@@ -1,6 +1,6 @@
 //! The one place of these tests that reads a clock, and the bound on every wait.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kring_protocol::ids::Timestamp;
 
@@ -24,4 +24,10 @@ pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
         Ok(value) => value,
         Err(_) => panic!("{what} did not come in time"),
     }
+}
+
+/// A moment from which to measure.
+#[expect(clippy::disallowed_methods, reason = "what is measured is shown, not judged")]
+pub fn stopwatch() -> Instant {
+    Instant::now()
 }

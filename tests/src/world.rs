@@ -5,13 +5,15 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use kring_pki::form::{DisplayName, FunctionCode};
+use kring_pki::form::{DisplayName, FunctionCode, Serial};
 use kring_pki::issue::{
-    Algorithm, DeviceSubject, OrganisationCa, OrganisationSubject, PrivateKey, RegionRoot, Validity,
+    Algorithm, DeviceSubject, OrganisationCa, OrganisationSubject, PrivateKey, Reason, RegionRoot, Revocation,
+    Validity,
 };
 use kring_pki::pem;
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{DeviceId, Timestamp};
+use kring_protocol::message::PublishCrl;
 use rustls_pki_types::CertificateDer;
 
 use crate::clock;
@@ -83,6 +85,25 @@ impl World {
     /// A new device of a professional, valid for 90 days.
     pub fn device(&self, professional: &str) -> Device {
         self.device_valid(professional, Validity::days(clock::now(), 90))
+    }
+
+    /// The revocation list of an organisation, as its administrator hands it to a relay. It promises the next one for
+    /// `days` from now.
+    ///
+    /// # Panics
+    /// When there is no such organisation.
+    pub fn revocation_list(&self, domain: &str, revoked: &[Serial], number: u64, days: u64) -> PublishCrl {
+        let organisation = match domain {
+            POLICE => &self.police,
+            SHELTER => &self.shelter,
+            other => panic!("no organisation {other}"),
+        };
+        let now = clock::now();
+        let entry = |serial: &Serial| Revocation { serial: serial.clone(), at: now, reason: Reason::Unspecified };
+        let revoked: Vec<_> = revoked.iter().map(entry).collect();
+        let crl = organisation.sign_crl(&revoked, number, now, now.plus(days * Timestamp::DAY)).expect("a list");
+        let issuer = organisation.certificate().as_ref().to_vec().into();
+        PublishCrl { crl: crl.as_ref().to_vec().into(), issuer: Some(issuer) }
     }
 
     /// A new device whose certificate was valid until an hour ago.

@@ -114,3 +114,49 @@ duty-exported = states for { $organisation }: what has to be kept is in its own 
 duty-not-needed = states for { $organisation }: nothing has to be kept
 duty-close = closed the case: it is read only
 duty-erase = has the case erased
+
+event-held = not sent: { $reason }
+event-list-overdue = the revocation list of { $organisation } is overdue since { $since }: somebody may have left without this device knowing
+event-list-stale = the revocation list of { $organisation } is overdue since { $since }: nobody is added, and messages wait for your word (--despite-stale-revocation-list)
+event-old-lists = the relay has older revocation lists than this device: it was set back, or hides who has left
+event-without-coordinator = the case has no coordinator any more; whoever takes part can take it with `kring case claim`
+event-claimed = { $who } says that the coordinator is gone; confirm with `kring case claim --confirm` if that is so
+event-claim-withdrawn = nobody says any more that the coordinator is gone
+event-taken-out = { $names } left the organisation or was revoked, and { $by } took them out; what they had received cannot be called back
+event-certificate-renewed = { $who } has a new certificate
+number-of-case = { $title }, after { $changes ->
+    [one] 1 change
+   *[other] { $changes } changes
+  }
+number-meaning = Equal on all devices that are up to date. If it is not, the relay shows you different cases.
+number-of-device = { $name }, { $organisation }  { $address }  device { $device }
+number-this-device = this device
+coordinated-by = { $who } coordinates the case
+coordinated-by-nobody = nobody coordinates the case; claim it with `kring case claim`
+coordinator-claimed-by = { $who } has claimed it; another member confirms with `kring case claim --confirm`
+device-in-cases = { $device }  { $address }  in { $cases ->
+    [one] 1 case
+   *[other] { $cases } cases
+  }
+device-added = { $device } is in { $cases ->
+    [one] 1 case
+   *[other] { $cases } cases
+  } of yours now
+device-dropped = { $device } is out of { $cases ->
+    [one] 1 case
+   *[other] { $cases } cases
+  } of yours; what it has received stays on it
+device-not-one = this does not name one other device of yours
+device-not-one-advice = `kring device list` shows them
+device-id-form = a device's id has 32 hexadecimal digits
+device-id-form-advice = run `kring device show` on the new device
+device-pending = not done in { $cases ->
+    [one] 1 case
+   *[other] { $cases } cases
+  }
+device-pending-advice = it is tried again whenever this device is online; warnings say what stands in the way
+device-type-number = Type the number that `kring device show` shows on the new device, all forty digits:
+device-number-form = a safety number has forty digits
+device-number-form-advice = type all of them, with or without spaces
+device-no-input = standard input cannot be read: { $reason }
+device-no-input-advice = give the number with --number

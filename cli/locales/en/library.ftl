@@ -115,7 +115,6 @@ suspicion-fork = the relay has shown this member other messages than this device
 suspicion-signature = an item's signature is not that of the device that sent it
 suspicion-unreadable = a message in the case cannot be read
 suspicion-item-reused = a member sent two different items under one identifier
-suspicion-coordinator-revoked = the coordinator's only device is revoked; nothing is sent until a deputy adds another one of theirs
 suspicion-invitation = somebody tried to bring this device into another group under the name of this case
 suspicion-order = the relay delivered messages out of order
 
@@ -134,3 +133,12 @@ refusal-draining = the relay is restarting; connect again
 refusal-revoked = this device's certificate is no longer accepted; ask your organisation's administrator
 refusal-not-final = the case has not been closed
 refusal-technical = { $reason }
+
+held-revoked = a member of the case is revoked; nothing is sent until the coordinator or a deputy has taken them out
+held-ended = a member's certificate has ended; messages wait until the coordinator or a deputy has taken them out, or for your word (--despite-stale-revocation-list)
+held-stale-list = a revocation list is overdue, so somebody in the case may have left without this device knowing; messages wait for the list, or for your word (--despite-stale-revocation-list)
+not-added-other-number = this device shows another number than the one that you compared; somebody may have taken its place
+not-added-stale-list = a revocation list is overdue for more than three days; nobody is added until the relay has a newer one
+command-coordinator-heard = the coordinator was heard not long ago; claim the case when they have been silent for three days
+command-nothing-to-claim = there is nothing to claim, to confirm or to take back
+command-not-own-device = this does not name another device of yours in your cases; `kring device list` shows them

@@ -114,3 +114,49 @@ duty-exported = verklaart voor { $organisation }: wat bewaard moet worden staat 
 duty-not-needed = verklaart voor { $organisation }: er hoeft niets bewaard te worden
 duty-close = sloot de casus: hij is alleen te lezen
 duty-erase = laat de casus verwijderen
+
+event-held = niet verstuurd: { $reason }
+event-list-overdue = de intrekkingslijst van { $organisation } is te laat sinds { $since }: er kan iemand vertrokken zijn zonder dat dit apparaat het weet
+event-list-stale = de intrekkingslijst van { $organisation } is te laat sinds { $since }: er wordt niemand toegevoegd, en berichten wachten op uw uitdrukkelijke wens (--despite-stale-revocation-list)
+event-old-lists = het relais heeft oudere intrekkingslijsten dan dit apparaat: het is teruggezet, of verbergt wie er vertrokken is
+event-without-coordinator = de casus heeft geen regisseur meer; wie meedoet kan hem overnemen met `kring case claim`
+event-claimed = { $who } zegt dat de regisseur weg is; bevestig dat met `kring case claim --confirm` als het zo is
+event-claim-withdrawn = niemand zegt meer dat de regisseur weg is
+event-taken-out = { $names } is vertrokken of ingetrokken, en { $by } heeft die persoon eruit gehaald; wat al was ontvangen kan niet worden teruggehaald
+event-certificate-renewed = { $who } heeft een nieuw certificaat
+number-of-case = { $title }, na { $changes ->
+    [one] 1 wijziging
+   *[other] { $changes } wijzigingen
+  }
+number-meaning = Gelijk op alle apparaten die bij zijn. Is het dat niet, dan toont het relais u verschillende casussen.
+number-of-device = { $name }, { $organisation }  { $address }  apparaat { $device }
+number-this-device = dit apparaat
+coordinated-by = { $who } is de regisseur van de casus
+coordinated-by-nobody = de casus heeft geen regisseur; neem hem over met `kring case claim`
+coordinator-claimed-by = { $who } wil de casus overnemen; een andere deelnemer bevestigt dat met `kring case claim --confirm`
+device-in-cases = { $device }  { $address }  in { $cases ->
+    [one] 1 casus
+   *[other] { $cases } casussen
+  }
+device-added = { $device } zit nu in { $cases ->
+    [one] 1 casus
+   *[other] { $cases } casussen
+  } van u
+device-dropped = { $device } is uit { $cases ->
+    [one] 1 casus
+   *[other] { $cases } casussen
+  } van u; wat het heeft ontvangen blijft erop staan
+device-not-one = dit is niet één ander apparaat van u
+device-not-one-advice = `kring device list` laat ze zien
+device-id-form = het kenmerk van een apparaat heeft 32 hexadecimale cijfers
+device-id-form-advice = geef `kring device show` op het nieuwe apparaat
+device-pending = niet gedaan in { $cases ->
+    [one] 1 casus
+   *[other] { $cases } casussen
+  }
+device-pending-advice = het wordt opnieuw geprobeerd zodra dit apparaat online is; waarschuwingen zeggen wat er in de weg staat
+device-type-number = Typ het nummer dat `kring device show` op het nieuwe apparaat laat zien, alle veertig cijfers:
+device-number-form = een veiligheidsnummer heeft veertig cijfers
+device-number-form-advice = typ ze allemaal, met of zonder spaties
+device-no-input = de standaardinvoer kan niet worden gelezen: { $reason }
+device-no-input-advice = geef het nummer met --number

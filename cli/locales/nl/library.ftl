@@ -115,7 +115,6 @@ suspicion-fork = het relais heeft deze deelnemer andere berichten getoond dan di
 suspicion-signature = de handtekening onder een bericht is niet van het apparaat dat het stuurde
 suspicion-unreadable = een bericht in de casus is onleesbaar
 suspicion-item-reused = een deelnemer stuurde twee verschillende berichten onder één kenmerk
-suspicion-coordinator-revoked = het enige apparaat van de regisseur is ingetrokken; er wordt niets verstuurd tot een vervangend regisseur een ander apparaat van de regisseur toevoegt
 suspicion-invitation = iemand probeerde dit apparaat onder de naam van deze casus in een andere groep te brengen
 suspicion-order = het relais leverde berichten in de verkeerde volgorde
 
@@ -134,3 +133,12 @@ refusal-draining = het relais start opnieuw; maak opnieuw verbinding
 refusal-revoked = het certificaat van dit apparaat wordt niet meer aanvaard; vraag de beheerder van uw organisatie
 refusal-not-final = de casus is niet gesloten
 refusal-technical = { $reason }
+
+held-revoked = een deelnemer aan de casus is ingetrokken; er wordt niets verstuurd tot de regisseur of een vervangend regisseur die persoon eruit heeft gehaald
+held-ended = het certificaat van een deelnemer is verlopen; berichten wachten tot de regisseur of een vervangend regisseur die persoon eruit heeft gehaald, of op uw uitdrukkelijke wens (--despite-stale-revocation-list)
+held-stale-list = een intrekkingslijst is te laat, dus er kan iemand in de casus vertrokken zijn zonder dat dit apparaat het weet; berichten wachten op de lijst, of op uw uitdrukkelijke wens (--despite-stale-revocation-list)
+not-added-other-number = dit apparaat toont een ander nummer dan u hebt vergeleken; iemand kan de plaats ervan hebben ingenomen
+not-added-stale-list = een intrekkingslijst is meer dan drie dagen te laat; er wordt niemand toegevoegd tot het relais een nieuwere heeft
+command-coordinator-heard = de regisseur is kort geleden nog gehoord; neem de casus over als het drie dagen stil is gebleven
+command-nothing-to-claim = er is niets om over te nemen, te bevestigen of terug te nemen
+command-not-own-device = dit is geen ander apparaat van u in uw casussen; `kring device list` laat ze zien

@@ -4,7 +4,7 @@
 
 use kring_client::api::{CallError, ConnectError, NotDone, OpenError, RelayFault};
 use kring_client::case::{DraftError, DutyRefused};
-use kring_client::conversation::{CommandError, CommitRefused, Dropped, NotAdded, Suspicion};
+use kring_client::conversation::{CommandError, CommitRefused, Dropped, Held, NotAdded, Suspicion};
 use kring_client::identity::ProfileError;
 use kring_client::identity::wipe::WipeError;
 use kring_client::store::StoreError;
@@ -95,6 +95,9 @@ impl Told for CommandError {
             Self::Oneself => say!("command-oneself"),
             Self::SoleCoordinator => say!("command-sole-coordinator"),
             Self::Title => say!("command-title"),
+            Self::CoordinatorHeard { .. } => say!("command-coordinator-heard"),
+            Self::NothingToClaim => say!("command-nothing-to-claim"),
+            Self::NotOwnDevice => say!("command-not-own-device"),
             Self::SoleResponsible => say!("sole-responsible"),
             Self::Duty(refused) => refused.told(),
             Self::Closed => say!("case-is-closed"),
@@ -208,6 +211,8 @@ impl Told for NotAdded {
             Self::Certificate => say!("not-added-certificate"),
             Self::KeyPackage => say!("not-added-key-package"),
             Self::Already => say!("not-added-already"),
+            Self::OtherNumber => say!("not-added-other-number"),
+            Self::StaleList => say!("not-added-stale-list"),
         }
     }
 }
@@ -224,6 +229,16 @@ impl Told for CommitRefused {
     }
 }
 
+impl Told for Held {
+    fn told(&self) -> String {
+        match self {
+            Self::Revoked => say!("held-revoked"),
+            Self::Ended => say!("held-ended"),
+            Self::StaleList => say!("held-stale-list"),
+        }
+    }
+}
+
 impl Told for Suspicion {
     fn told(&self) -> String {
         match self {
@@ -231,7 +246,6 @@ impl Told for Suspicion {
             Self::Signature => say!("suspicion-signature"),
             Self::Unreadable => say!("suspicion-unreadable"),
             Self::ItemReused => say!("suspicion-item-reused"),
-            Self::CoordinatorRevoked => say!("suspicion-coordinator-revoked"),
             Self::Invitation => say!("suspicion-invitation"),
             Self::Order => say!("suspicion-order"),
         }

@@ -10,7 +10,7 @@ use super::client::Client;
 use super::error::CallError;
 use super::pending::{Added, Changed, Pending, Sent};
 use crate::case::{CaseId, CaseView, Digest, Item, ItemDraft, ItemId, Member, OutboxEntry, Position, Role};
-use crate::conversation::{Command, CommandError};
+use crate::conversation::{CaseNumbers, Command, CommandError, Coordination};
 use crate::driver::Waiter;
 
 /// A case of this device. Everything that changes it is stored when the call returns and done when the relay can be
@@ -49,6 +49,44 @@ impl Case {
         let (answer, outcome) = oneshot::channel();
         self.client.call(Command::Send { case: self.id, item, draft }, Waiter::Item(answer)).await?;
         Ok(Sent::new(item, outcome))
+    }
+
+    /// Says something although a revocation list is overdue for too long, or a member's certificate has ended
+    /// ([`Held`](crate::conversation::Held)): the user's explicit word. Never to somebody who is known to be revoked.
+    pub async fn send_anyway(&self, draft: ItemDraft) -> Result<Sent, CallError> {
+        let item = ItemId::random();
+        let (answer, outcome) = oneshot::channel();
+        self.client.call(Command::SendAnyway { case: self.id, item, draft }, Waiter::Item(answer)).await?;
+        Ok(Sent::new(item, outcome))
+    }
+
+    /// The numbers that its members compare: equal on all devices that are in the same epoch and have seen the same.
+    pub async fn numbers(&self) -> Result<CaseNumbers, CallError> {
+        let id = self.id;
+        let numbers = self.client.query(move |conversation| conversation.numbers(id)).await?;
+        numbers.ok_or(CallError::Command(CommandError::UnknownCase))
+    }
+
+    /// Who coordinates it, and whether this device's user may claim it.
+    pub async fn coordination(&self) -> Result<Coordination, CallError> {
+        let id = self.id;
+        let coordination = self.client.query(move |conversation| conversation.coordination(id)).await?;
+        coordination.ok_or(CallError::Command(CommandError::UnknownCase))
+    }
+
+    /// Takes the coordinator's role in a case without a coordinator, or says that the coordinator is gone.
+    pub async fn claim(&self) -> Result<Pending<Changed>, CallError> {
+        self.change(Command::Claim { case: self.id }).await
+    }
+
+    /// Confirms that the coordinator is gone: whoever has claimed the case gets the role.
+    pub async fn confirm_claim(&self) -> Result<Pending<Changed>, CallError> {
+        self.change(Command::ConfirmClaim { case: self.id }).await
+    }
+
+    /// Takes a claim of one's own back.
+    pub async fn withdraw_claim(&self) -> Result<Pending<Changed>, CallError> {
+        self.change(Command::WithdrawClaim { case: self.id }).await
     }
 
     /// At most `limit` items after a position (`Position(0)`: from the first), in the order of the log.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kring_pki::verify::VerifiedDevice;
 use kring_protocol::address::DeviceAddress;
-use kring_protocol::ids::Timestamp;
+use kring_protocol::ids::{DeviceId, Timestamp};
 use tokio::sync::{oneshot, watch};
 
 use super::case::Case;
@@ -17,7 +17,7 @@ use crate::audit::{Broken, Chain, Entry, Note};
 use crate::case::{CaseId, CaseView};
 use crate::conversation::{Command, CommandError, Conversation};
 use crate::driver::{self, Driver, Job, State, Surroundings, Waiter, Wish};
-use crate::identity::Profile;
+use crate::identity::{Profile, SafetyNumber};
 use crate::store::{StoreError, Unlock};
 
 /// One device: its cases, and its connection to the relay.
@@ -149,6 +149,22 @@ impl Client {
         let case = CaseId::random();
         self.call(Command::NewCase { case, title: title.into() }, Waiter::Nobody).await?;
         Ok(Case::new(self.clone(), case))
+    }
+
+    /// This device's number, which its user compares when another device takes it into its cases.
+    pub fn number(&self) -> SafetyNumber {
+        SafetyNumber::of_device(self.driver.identity.device())
+    }
+
+    /// Adds another device of this professional to all cases that this device is in, each with a leaf of its own.
+    /// `number` is what that device shows of itself ([`Client::number`]): the relay cannot put another in its place.
+    pub async fn add_own_device(&self, device: DeviceId, number: SafetyNumber) -> Result<(), CallError> {
+        self.call(Command::AddOwnDevice { device, number }, Waiter::Nobody).await
+    }
+
+    /// Takes another device of this professional out of all cases that this device is in.
+    pub async fn drop_own_device(&self, device: DeviceId) -> Result<(), CallError> {
+        self.call(Command::DropOwnDevice { device }, Waiter::Nobody).await
     }
 
     /// A case that this device has.

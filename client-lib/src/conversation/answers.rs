@@ -38,6 +38,7 @@ impl Step<'_> {
             }
             self.tx.write_meta("incarnation", connected.incarnation.as_bytes())?;
         }
+        self.look_at_lists(connected.crls);
         for id in self.tx.rows().groups()? {
             let Some(state) = self.group_record(id)? else { continue };
             match state.phase {
@@ -69,6 +70,7 @@ impl Step<'_> {
             Asked::Submission(id, operation) => self.submission_answered(id, operation, answer),
             Asked::Claim(id) => self.claimed(id, answer),
             Asked::Publish => self.published(answer),
+            Asked::Lists => self.lists_answered(answer),
             Asked::Cursors(moves) => self.cursors_answered(moves, answer),
             Asked::Cursor(group, at) => self.cursor_registered(group, at, answer),
             Asked::Nothing => Ok(()),

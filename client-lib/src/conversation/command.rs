@@ -4,6 +4,7 @@ use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{CursorId, GroupId, Seq};
 use serde_bytes::ByteBuf;
 
+use super::claim::ClaimStep;
 use super::io::Command;
 use super::log::first_hash;
 use super::state::{CaseRecord, GroupRecord, Phase, Stage, Want};
@@ -41,6 +42,21 @@ impl Step<'_> {
                 }
                 Ok(())
             }
+            Command::SendAnyway { case, item, draft } => {
+                self.command(Command::Send { case, item, draft })?;
+                for mut intent in self.intents(case)? {
+                    if intent.value.want.item() == Some(item) {
+                        intent.value.anyway = true;
+                        self.tx.write_intent(intent.id, &intent.value)?;
+                    }
+                }
+                Ok(())
+            }
+            Command::AddOwnDevice { device, number } => self.add_own_device(device, number),
+            Command::DropOwnDevice { device } => self.drop_own_device(device),
+            Command::Claim { case } => self.claim(case, ClaimStep::Claim),
+            Command::ConfirmClaim { case } => self.claim(case, ClaimStep::Confirm),
+            Command::WithdrawClaim { case } => self.claim(case, ClaimStep::Withdraw),
             Command::Add { case, professional, device, role } => {
                 let own = self.manager(case)?;
                 let by_deputy = own != Role::Coordinator;
@@ -51,7 +67,9 @@ impl Step<'_> {
                 Ok(())
             }
             Command::Remove { case, professional, device } => {
-                self.manager(case)?;
+                if professional != self.party.address().professional {
+                    self.manager(case)?;
+                }
                 let group = self.open_case(case)?;
                 let mls = self.take(group)?;
                 let verdict = self.removable(&mls, &professional, device);
@@ -184,6 +202,7 @@ impl Step<'_> {
             rejoined: None,
             unreachable: false,
             heard_at: self.now,
+            coordinator_heard: self.now,
         };
         self.save(id, &record)?;
         self.put(id, mls);
@@ -191,7 +210,7 @@ impl Step<'_> {
     }
 
     /// The case's group, if the case takes something from this device.
-    fn open_case(&self, case: CaseId) -> Result<GroupId, StepError> {
+    pub(super) fn open_case(&self, case: CaseId) -> Result<GroupId, StepError> {
         let record = self.case(case)?.ok_or(CommandError::UnknownCase)?;
         let group = self.group_record(record.group)?.ok_or(StoreError::Corrupt)?;
         match group.phase {

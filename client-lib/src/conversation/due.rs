@@ -23,8 +23,16 @@ impl Step<'_> {
             for (case, at) in self.session.sweep_at.clone() {
                 if at <= now {
                     self.session.sweep_at.remove(&case);
+                    self.session.sweep_due.insert(case);
                     self.session.dirty.insert(case);
                 }
+            }
+            if self.session.lists.at.is_some_and(|at| at <= now) {
+                self.read_lists();
+            }
+            if self.session.aged_at.is_some_and(|at| at <= now) {
+                self.session.aged_at = None;
+                self.session.dirty.extend(self.tx.rows().cases()?);
             }
             if self.session.cursors_at.is_some_and(|at| at <= now) {
                 self.session.cursors_at = None;
@@ -33,6 +41,7 @@ impl Step<'_> {
             if self.session.keys_at.is_some_and(|at| at <= now) {
                 self.session.keys_at = Some(now.plus(Timestamp::DAY));
                 self.refresh_keys()?;
+                self.renew_leaves()?;
                 key_package::forget_ended(self.party, self.tx, now)?;
                 self.publish()?;
                 self.announce_cursors()?;

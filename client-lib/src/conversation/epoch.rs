@@ -3,6 +3,7 @@
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::GroupId;
 use kring_protocol::message::{CursorMove, MoveCursors, Record, Request};
+use openmls::prelude::LeafNodeIndex;
 
 use super::event::{Dropped, Event};
 use super::io::Action;
@@ -17,6 +18,9 @@ use crate::store::StoreError;
 
 /// Between members who could all commit the same, each waits its rank times this long.
 const RANK_DELAY: u64 = 300;
+/// Ranks that wait: 10 × 300 ms. Whoever comes after them waits no longer, so that a case in which only the last is online
+/// has taken a leaver out within five seconds; of several who then commit at once the first counts.
+const LAST_RANK: usize = 10;
 
 impl Step<'_> {
     pub(super) fn new_epoch(
@@ -36,13 +40,19 @@ impl Step<'_> {
         if *by == own {
             state.fresh_at = self.now;
         }
+        let before = outcome.context_before.as_ref().and_then(|context| context.coordinator());
+        let coordinator = group.context().and_then(|context| context.coordinator().cloned());
+        if coordinator.as_ref() == Some(&by.professional) || (before.is_some() && before != coordinator.as_ref()) {
+            state.coordinator_heard = record.at;
+        }
         let access = group.access(self.party)?;
         self.tx.write_access(id, group.epoch(), access.bytes())?;
         group.forget_proposals(self.party, self.tx)?;
-        self.session.sweep_at.remove(&case);
+        self.session.forget_sweep(case);
         self.requeue(case, id)?;
         self.pass(id, state, record, Some(first_hash(group.authenticator())))?;
         self.announce(case, group, by, &outcome);
+        self.answer_claim(case, group)?;
         let state = self.group_record(id)?.ok_or(StoreError::Internal)?;
         self.follow(id, group.epoch(), &state);
         Ok(())
@@ -77,7 +87,19 @@ impl Step<'_> {
             let removed = outcome.removed.iter().map(|device| self.member(device, group, false)).collect();
             self.tell(Event::MembersChanged { case, by: by.clone(), added, removed });
         }
+        if !outcome.shown.is_empty() {
+            self.tell(Event::TakenOut { case, by: by.clone(), devices: outcome.shown.clone() });
+        }
+        if let Some(device) = &outcome.renewed {
+            self.tell(Event::CertificateRenewed { case, device: device.address().clone() });
+        }
         let (Some(before), Some(after)) = (&outcome.context_before, group.context()) else { return };
+        if before.coordinator().is_some() && after.coordinator().is_none() {
+            self.tell(Event::WithoutCoordinator { case });
+        }
+        if before.claim != after.claim {
+            self.tell(Event::CoordinatorClaimed { case, by: by.clone(), claimant: after.claim.clone() });
+        }
         if before.duties != after.duties {
             let step = outcome.step(before, &by.professional, &after);
             self.tell(Event::Duties { case, by: by.clone(), step });
@@ -104,7 +126,7 @@ impl Step<'_> {
         self.save(id, &state)?;
         self.tx.delete_views(id, None)?;
         self.session.live.remove(&id);
-        self.session.sweep_at.remove(&case);
+        self.session.forget_sweep(case);
         self.session.moved.remove(&id);
         for intent in self.intents(case)? {
             if matches!(intent.value.want, Want::Leave | Want::Sweep | Want::UpdateKeys) {
@@ -123,18 +145,25 @@ impl Step<'_> {
         self.replay_notes(case)
     }
 
-    /// Sets the moment at which this device commits others' wish to leave, unless somebody else has.
-    pub(super) fn plan_sweep(&mut self, case: CaseId, group: &Group) -> Result<(), StoreError> {
+    /// Whether it is this device's turn to take out those who wish to leave and those in `out`; if not, it looks again
+    /// when it is, unless somebody else has done it by then.
+    pub(super) fn is_turn(&mut self, case: CaseId, group: &Group, out: &[LeafNodeIndex]) -> Result<bool, StoreError> {
+        if self.session.sweep_due.contains(&case) {
+            return Ok(true);
+        }
+        if self.session.sweep_at.contains_key(&case) {
+            return Ok(false);
+        }
         let leaving = group.leaving();
         let own = group.own_index();
-        if leaving.is_empty() || leaving.contains(&own) {
-            return Ok(());
-        }
+        let goes = |index| leaving.contains(&index) || out.contains(&index);
         let seats = group.seats(self.party).map_err(|_| StoreError::Corrupt)?;
-        let rank = seats.iter().filter(|seat| !leaving.contains(&seat.index) && seat.index < own).count();
-        let at = self.now.plus(RANK_DELAY.saturating_mul(rank as u64));
-        self.session.sweep_at.entry(case).or_insert(at);
-        self.session.dirty.insert(case);
-        Ok(())
+        let rank = seats.iter().filter(|seat| !goes(seat.index) && seat.index < own).count();
+        let wait = RANK_DELAY.saturating_mul(rank.min(LAST_RANK) as u64);
+        if wait == 0 {
+            return Ok(true);
+        }
+        self.session.sweep_at.insert(case, self.now.plus(wait));
+        Ok(false)
     }
 }

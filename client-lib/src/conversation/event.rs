@@ -1,7 +1,7 @@
 //! What the user is told. An event says that something is stored already; nothing is lost if nobody listens.
 
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
-use kring_protocol::ids::{DeviceId, Seq};
+use kring_protocol::ids::{DeviceId, Seq, Timestamp};
 use kring_protocol::refusal::Refusal;
 
 use crate::case::{CaseId, DutyRefused, DutyStep, Item, ItemId, Member, Role};
@@ -63,6 +63,59 @@ pub enum Event {
     },
     /// A member has asked to leave.
     Leaving {
+        /// The case.
+        case: CaseId,
+        /// Which device.
+        device: DeviceAddress,
+    },
+    /// What waits in the outbox is not sent now. Said once for each reason and epoch.
+    Held {
+        /// The case.
+        case: CaseId,
+        /// Why.
+        why: Held,
+    },
+    /// An organisation has not published the revocation list that it promised, or the relay does not hand it out. Said once
+    /// a connection for each case and organisation, and again once it is stale.
+    RevocationListOverdue {
+        /// A case with members of it.
+        case: CaseId,
+        /// The organisation, by name.
+        organisation: String,
+        /// When the list was due.
+        since: Timestamp,
+        /// It is overdue for so long that nobody is added, and nothing is said without the user's explicit word.
+        stale: bool,
+    },
+    /// The relay has older revocation lists than this device: it was set back, or hides newer ones.
+    OldRevocationLists,
+    /// The case has no coordinator any more: theirs was revoked, and no deputy was there. Whoever takes part can claim it.
+    WithoutCoordinator {
+        /// The case.
+        case: CaseId,
+    },
+    /// A deputy says that the coordinator is gone, or nobody says so any more. Confirmed by another member, the deputy has
+    /// the role ([`Event::RoleChanged`]).
+    CoordinatorClaimed {
+        /// The case.
+        case: CaseId,
+        /// Who changed it.
+        by: DeviceAddress,
+        /// Who claims the case now.
+        claimant: Option<ProfessionalAddress>,
+    },
+    /// Members were taken out because they are revoked, or their certificates have ended. **What they had received cannot be
+    /// called back.** Told beside [`Event::MembersChanged`].
+    TakenOut {
+        /// The case.
+        case: CaseId,
+        /// Who did it.
+        by: DeviceAddress,
+        /// Whose devices.
+        devices: Vec<DeviceAddress>,
+    },
+    /// A member's device shows a new certificate of the same address.
+    CertificateRenewed {
         /// The case.
         case: CaseId,
         /// Which device.
@@ -147,6 +200,26 @@ pub enum Event {
     RelayReplaced,
 }
 
+/// Why nothing is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Held {
+    /// A member is revoked, and this device cannot take them out by itself.
+    #[error("a member of the case is revoked; nothing is sent until the coordinator or a deputy has taken them out")]
+    Revoked,
+    /// A member's certificate has ended.
+    #[error(
+        "a member's certificate has ended; messages wait until the coordinator or a deputy has taken them out, or the \
+         organisation's next revocation list shows it"
+    )]
+    Ended,
+    /// An organisation's revocation list is overdue for too long.
+    #[error(
+        "a revocation list is overdue, so somebody in the case may have been revoked without this device knowing; \
+         messages wait for the list, or for your explicit word"
+    )]
+    StaleList,
+}
+
 /// Why a device was not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum NotAdded {
@@ -171,6 +244,12 @@ pub enum NotAdded {
     /// It is a member already.
     #[error("the device is a member already")]
     Already,
+    /// It is not the device whose number the user has compared.
+    #[error("this device shows another number than the one that you compared; somebody may have taken its place")]
+    OtherNumber,
+    /// A revocation list is overdue for too long: whoever is added, or is in the case, may be revoked.
+    #[error("a revocation list is overdue for more than three days; nobody is added until the relay has a newer one")]
+    StaleList,
 }
 
 /// Why something that the user wanted was dropped.
@@ -234,10 +313,6 @@ pub enum Suspicion {
     /// An item with an identifier that its sender has used for something else.
     #[error("a member sent two different items under one identifier")]
     ItemReused,
-    /// The coordinator's certificate is revoked, and they have no other device in the case. Nothing is sent until a
-    /// deputy has added one: that takes the revoked one out.
-    #[error("the coordinator's only device is revoked; nothing is sent until a deputy adds another one of theirs")]
-    CoordinatorRevoked,
     /// Somebody invites this device into a case or group that it has already, without the right to.
     #[error("somebody tried to bring this device into another group under the name of this case")]
     Invitation,

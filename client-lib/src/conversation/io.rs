@@ -6,12 +6,13 @@
 //! asked for again after the next [`Input::Connected`].
 
 use kring_protocol::address::ProfessionalAddress;
-use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Incarnation, Seq, Timestamp};
+use kring_protocol::ids::{CrlDigest, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, Seq, Timestamp};
 use kring_protocol::message::{Gap, Note, Record, Reply, Request};
 use kring_protocol::refusal::Refusal;
 
 use super::event::Event;
 use crate::case::{CaseId, DutyStep, ItemDraft, ItemId, Role};
+use crate::identity::SafetyNumber;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -70,6 +71,8 @@ pub enum Input {
         /// How many single-use KeyPackages it still has.
         left: u64,
     },
+    /// The relay says that there is a newer revocation list.
+    CrlsChanged,
     /// Time has passed; due at the latest when [`Action::WakeAt`] said.
     Tick,
 }
@@ -87,6 +90,8 @@ pub struct Connected {
     pub last_resort: bool,
     /// Notes waiting in the inbox.
     pub inbox: u64,
+    /// Which revocation lists the relay has; `None`: it keeps none.
+    pub crls: Option<CrlDigest>,
 }
 
 /// What a user can want. All of it is stored at once and done when the relay can be reached.
@@ -148,6 +153,45 @@ pub enum Command {
         step: DutyStep,
         /// Items that follow from it.
         after: Vec<(ItemId, ItemDraft)>,
+    },
+    /// Say something although a revocation list is overdue for so long that somebody in the case may have been revoked
+    /// without this device knowing, or although a member's certificate has ended. The user's explicit word.
+    SendAnyway {
+        /// The case.
+        case: CaseId,
+        /// Its new identifier, chosen at random by the caller.
+        item: ItemId,
+        /// What is said.
+        draft: ItemDraft,
+    },
+    /// Add another device of this device's own professional to all cases that this device is in. The user has compared
+    /// its number.
+    AddOwnDevice {
+        /// Which.
+        device: DeviceId,
+        /// The number that it shows itself.
+        number: SafetyNumber,
+    },
+    /// Take another device of this device's own professional out of all cases that this device is in.
+    DropOwnDevice {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Take the coordinator's role in a case that has no coordinator, or say that the coordinator is gone, which another
+    /// member has to confirm.
+    Claim {
+        /// The case.
+        case: CaseId,
+    },
+    /// Confirm that the coordinator is gone: whoever has claimed the case gets the role.
+    ConfirmClaim {
+        /// The case.
+        case: CaseId,
+    },
+    /// Take a claim of one's own back.
+    WithdrawClaim {
+        /// The case.
+        case: CaseId,
     },
     /// Leave a case: sends a Remove proposal, which another member commits.
     Leave {

@@ -40,10 +40,12 @@ impl LastKnown {
         Some(Self { epoch: group.epoch(), title: context.title, managers })
     }
 
-    fn allows(&self, invitation: &Invitation) -> bool {
+    /// `own`: this device's professional, whose other devices can take it back as well.
+    fn allows(&self, invitation: &Invitation, own: &ProfessionalAddress) -> bool {
+        let by = &invitation.by.address().professional;
         invitation.epoch > self.epoch
             && invitation.context.title == self.title
-            && self.managers.contains(&invitation.by.address().professional)
+            && (self.managers.contains(by) || by == own)
     }
 }
 
@@ -106,7 +108,7 @@ impl Step<'_> {
         let before = self.case(case)?;
         let follows = match (&again, &known, &before) {
             (Some(last), Some(state), _) => {
-                if !last.allows(&invitation) {
+                if !last.allows(&invitation, &self.party.address().professional) {
                     return Ok(Outcome::Refused);
                 }
                 state.follows
@@ -142,6 +144,7 @@ impl Step<'_> {
             rejoined: again,
             unreachable: false,
             heard_at: Timestamp(0),
+            coordinator_heard: self.now,
         };
         self.save(group, &state)?;
         self.tx.write_case(case, &CaseRecord { title, group })?;

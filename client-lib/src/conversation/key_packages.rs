@@ -9,9 +9,11 @@ use kring_protocol::limits::MAX_KEY_PACKAGES;
 use kring_protocol::message::{PublishKeyPackages, Reply, Request};
 use kring_protocol::refusal::{Refusal, Retry};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use super::session::Asked;
 use super::step::Step;
+use crate::item::sha256;
 use crate::mls::key_package;
 use crate::store::{StoreError, decode, encode};
 
@@ -19,6 +21,9 @@ use crate::store::{StoreError, decode, encode};
 const POOL: &str = "key packages";
 /// Days after which all KeyPackages are replaced: a month before the first can no longer be claimed.
 const ROTATE_DAYS: u64 = 60;
+/// Most KeyPackages made on one day: a device is added to some tens of cases on a busy one. Each costs 3 KB in the store
+/// for nine months.
+const MOST_A_DAY: u64 = 1_000;
 /// Shortest wait before the same is sent again.
 const PAUSE: u64 = 60 * Timestamp::SECOND;
 
@@ -29,6 +34,12 @@ struct Pool {
     made: Timestamp,
     /// What the relay has not answered yet.
     unpublished: Option<PublishKeyPackages>,
+    /// SHA-256 of the certificate that they show.
+    #[serde(default)]
+    certificate: ByteBuf,
+    /// How many were made on a day, and on which (days since 1970).
+    #[serde(default)]
+    made_on: (u64, u64),
 }
 
 impl Step<'_> {
@@ -46,10 +57,15 @@ impl Step<'_> {
         let known = self.tx.rows().meta(POOL)?;
         let mut pool = match &known {
             Some(bytes) => decode(bytes)?,
-            None => Pool { made: self.now, unpublished: None },
+            None => Pool { made: self.now, unpublished: None, certificate: self.certificate(), made_on: (0, 0) },
         };
         if pool.unpublished.is_none() {
-            pool.unpublished = self.missing(&mut pool.made)?;
+            if pool.certificate != self.certificate() {
+                // Those of the old certificate are replaced now.
+                pool.made = Timestamp(self.now.0.saturating_sub(ROTATE_DAYS * Timestamp::DAY));
+                pool.certificate = self.certificate();
+            }
+            pool.unpublished = self.missing(&mut pool.made, &mut pool.made_on)?;
             if pool.unpublished.is_some() || known.is_none() {
                 self.tx.write_meta(POOL, &encode(&pool)?)?;
             }
@@ -60,8 +76,16 @@ impl Step<'_> {
         Ok(())
     }
 
+    fn certificate(&self) -> ByteBuf {
+        ByteBuf::from(sha256(&self.party.verified().chain()[0]).to_vec())
+    }
+
     /// Makes what is missing at the relay.
-    fn missing(&self, made: &mut Timestamp) -> Result<Option<PublishKeyPackages>, StoreError> {
+    fn missing(
+        &self,
+        made: &mut Timestamp,
+        made_on: &mut (u64, u64),
+    ) -> Result<Option<PublishKeyPackages>, StoreError> {
         let (left, last_resort) = self.session.key_packages;
         let target = self.settings.key_packages.min(MAX_KEY_PACKAGES);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
@@ -71,9 +95,16 @@ impl Step<'_> {
             left if left <= target / 2 => target.saturating_sub(left),
             _ => 0,
         };
+        let today = self.now.0 / Timestamp::DAY;
+        if made_on.1 != today {
+            *made_on = (0, today);
+        }
+        // A relay that says over and over that none are left has no more made than this; the one of last resort stays.
+        let missing = missing.min(usize::try_from(MOST_A_DAY.saturating_sub(made_on.0)).unwrap_or(usize::MAX));
         if missing == 0 && last_resort && !replace {
             return Ok(None);
         }
+        made_on.0 += missing as u64;
         if replace {
             *made = self.now;
         }

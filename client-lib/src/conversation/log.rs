@@ -96,11 +96,17 @@ impl Step<'_> {
                 return self.refuse_commit(id, state.clone(), group, what, None, CommitRefused::Unreadable);
             }
             Err(MlsFailure::Refused) => self.suspect(state.case, None, Suspicion::Unreadable),
-            Ok(Received::Application { sender, bytes }) => self.said(id, state, &sender, &bytes, record, epoch)?,
+            Ok(Received::Application { sender, bytes }) => {
+                let coordinator = group.context().and_then(|context| context.coordinator().cloned());
+                if coordinator.as_ref() == Some(&sender.address().professional) {
+                    state.coordinator_heard = record.at;
+                }
+                self.said(id, state, &sender, &bytes, record, epoch)?;
+            }
             Ok(Received::Leave { proposal, device }) => {
                 group.keep_proposal(self.party, self.tx, *proposal)?;
                 self.tell(Event::Leaving { case: state.case, device: device.address().clone() });
-                self.plan_sweep(state.case, group)?;
+                self.session.dirty.insert(state.case);
             }
             Ok(Received::Bound) => {}
             Ok(Received::BadProposal { device }) => {
@@ -196,6 +202,7 @@ impl Step<'_> {
             Want::Add { .. }
             | Want::Remove { .. }
             | Want::SetRole { .. }
+            | Want::Claim { .. }
             | Want::Duty { .. }
             | Want::UpdateKeys
             | Want::Sweep => {

@@ -43,6 +43,7 @@ impl Step<'_> {
                 | Want::Remove { .. }
                 | Want::SetRole { .. }
                 | Want::Duty { .. }
+                | Want::Claim { .. }
                 | Want::UpdateKeys
                 | Want::Sweep => continue,
             }

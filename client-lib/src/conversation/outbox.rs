@@ -6,17 +6,22 @@
 //! in order.
 
 use kring_protocol::address::ProfessionalAddress;
-use kring_protocol::ids::{CursorId, GroupId, MessageHash, OperationId, Seq, Timestamp};
-use kring_protocol::message::{ClaimKeyPackages, CreateGroup, Request, SealedWelcome, Submit, SubmitCommit};
+use kring_protocol::ids::{CursorId, Epoch, GroupId, MessageHash, OperationId, Seq, Timestamp};
+use kring_protocol::message::{
+    ClaimKeyPackages, ClaimedDevice, CreateGroup, Request, SealedWelcome, Submit, SubmitCommit,
+};
 use kring_protocol::payload::Payload;
 use serde_bytes::ByteBuf;
 
-use super::event::{Dropped, Event, NotAdded, Suspicion};
+use super::claim::{ClaimStep, claimed};
+use super::event::{Dropped, Event, Held, NotAdded};
 use super::inbox::{Envelope, Follows};
+use super::revocation::Age;
 use super::session::Asked;
 use super::state::{GroupRecord, Intent, Phase, Stage, Submission, Want};
 use super::step::{Step, access};
 use crate::case::{CaseId, ClosingStage, DutyStep, Role};
+use crate::identity::SafetyNumber;
 use crate::item::{self, Seen, sha256};
 use crate::mls::context::CaseContext;
 use crate::mls::group::{Group, MlsFailure, Plan, Prepared};
@@ -40,6 +45,17 @@ enum Built {
     Dropped(Dropped),
 }
 
+/// Who is added.
+struct Newcomers {
+    professional: ProfessionalAddress,
+    role: Role,
+    claimed: Vec<ClaimedDevice>,
+    /// Of an own device: the number that it shows.
+    number: Option<SafetyNumber>,
+    /// They were in the group before this one.
+    along: bool,
+}
+
 /// A joiner's KeyPackage and where its Welcome goes.
 struct Joiner {
     checked: Checked,
@@ -54,23 +70,35 @@ impl Step<'_> {
         }
         let Some(group) = self.case(case)?.map(|record| record.group) else { return Ok(()) };
         let state = self.group_record(group)?.ok_or(StoreError::Corrupt)?;
-        let intents = self.intents(case)?;
+        let mut intents = self.intents(case)?;
         // What is under way comes first, and alone; a change that the relay has put off for long lets messages pass.
         let mut passing = false;
-        for intent in &intents {
-            if let Stage::Submitted(submission) = &intent.value.stage {
-                if intent.value.want.is_commit() && self.is_put_off(intent.id) {
-                    passing = true;
-                    continue;
-                }
-                let waits = submission.accepted.is_some()
-                    || self.session.busy.contains(&intent.id)
-                    || self.session.retry_at.contains_key(&intent.id);
-                if !waits {
-                    self.send(intent.id, submission);
-                }
+        for intent in &mut intents {
+            let Stage::Submitted(submission) = &intent.value.stage else { continue };
+            if intent.value.want.is_commit() && self.is_put_off(intent.id) {
+                passing = true;
+                continue;
+            }
+            if submission.accepted.is_some() || !self.is_ready(intent.id) {
                 return Ok(());
             }
+            if intent.value.want.is_held() && submission.group == group {
+                if !self.session.lists.done {
+                    return Ok(());
+                }
+                if self.has_revoked(group)? {
+                    if !self.session.live.contains_key(&group) {
+                        return Ok(());
+                    }
+                    // It does not stand in the log, and was encrypted to somebody who is revoked: it is built anew. Should
+                    // it come late all the same, whoever reads it drops the repetition.
+                    intent.value.stage = Stage::Queued;
+                    self.tx.write_intent(intent.id, &intent.value)?;
+                    continue;
+                }
+            }
+            self.send(intent.id, submission);
+            return Ok(());
         }
         if state.phase == Phase::Opening {
             let opening =
@@ -79,7 +107,8 @@ impl Step<'_> {
             let submission = self.open(group, &state)?;
             return self.submit(open.id, &open.value, submission);
         }
-        if state.phase != Phase::Live || !self.session.live.contains_key(&group) {
+        // Before the relay's revocation lists are read nobody knows who must not be written to.
+        if state.phase != Phase::Live || !self.session.live.contains_key(&group) || !self.session.lists.done {
             return Ok(());
         }
         let mut mls = self.take(group)?;
@@ -103,8 +132,14 @@ impl Step<'_> {
         intents: Vec<Numbered<Intent>>,
         passing: bool,
     ) -> Result<(), StoreError> {
+        // Nobody who is revoked is written to, nor anybody whose certificate has ended: they are taken out first.
+        let unfit = mls.unfit(self.party, self.now);
         let leaving = mls.leaving();
         if leaving.contains(&mls.own_index()) {
+            if unfit.any_revoked() {
+                // Who goes makes no Commit; others take the revoked out.
+                return Ok(());
+            }
             // This device has said that it goes; another one carries it out, unless nobody could hear it.
             let again = |intent: &Numbered<Intent>| {
                 intent.value.stage.is_queued() && matches!(intent.value.want, Want::Leave)
@@ -118,37 +153,40 @@ impl Step<'_> {
             // Changes stay in their order, and messages in theirs.
             intents.retain(|intent| matches!(intent.value.want, Want::Item { .. }));
         }
+        let out = mls.may_go(self.party, unfit.removable(self.may_remove(mls)), false)?;
         let stuck = passing || self.session.stuck.get(&group) == Some(&mls.epoch());
         if stuck && !leaving.is_empty() {
             // MLS says nothing while a proposal waits; another member's Commit, or the next epoch, goes on.
             return Ok(());
         }
-        if !leaving.is_empty() {
-            let due = self.session.sweep_at.get(&case).is_none_or(|at| *at <= self.now);
-            let wanted = intents.first().is_some_and(|first| !first.value.want.is_commit());
-            if due || wanted {
-                self.session.sweep_at.remove(&case);
+        if !stuck && !(leaving.is_empty() && out.is_empty()) {
+            let waits =
+                if out.is_empty() { intents.first() } else { intents.iter().find(|intent| self.is_ready(intent.id)) };
+            let wanted = waits.is_some_and(|first| !out.is_empty() || !first.value.want.is_commit());
+            if self.is_turn(case, mls, &out)? || wanted {
+                self.session.forget_sweep(case);
                 let id = self.queue(case, Want::Sweep)?;
                 return self.attempt(case, group, state, mls, id, Want::Sweep);
             }
         }
-        // Nothing is encrypted to a leaf that is known to be revoked; somebody with the right removes it.
-        let revoked = mls.revoked(self.party, self.now);
-        if !revoked.is_empty() {
-            if !mls.may_go(self.party, revoked, false)?.is_empty() {
-                if stuck || !self.may_remove(mls) {
-                    return Ok(());
-                }
-                let id = self.queue(case, Want::Sweep)?;
-                return self.attempt(case, group, state, mls, id, Want::Sweep);
+        if !intents.is_empty() && unfit.any_revoked() {
+            // Somebody else's turn comes first; or nobody's but that of those who need no evidence.
+            return if stuck || out.is_empty() { self.hold_back(case, mls.epoch(), Held::Revoked) } else { Ok(()) };
+        }
+        let why = match self.list_age(case, mls) {
+            _ if !unfit.is_empty() => Some(Held::Ended),
+            Age::Stale => Some(Held::StaleList),
+            Age::Fresh | Age::Overdue => None,
+        };
+        if let Some(why) = why {
+            let waits = |intent: &Numbered<Intent>| intent.value.want.is_held() && !intent.value.anyway;
+            if intents.iter().any(waits) {
+                self.hold_back(case, mls.epoch(), why)?;
             }
-            if self.session.stuck.insert(group, mls.epoch()) != Some(mls.epoch()) {
-                self.suspect(case, None, Suspicion::CoordinatorRevoked);
-            }
-            intents.retain(|intent| self.brings_coordinator(mls, &intent.value.want));
+            intents.retain(|intent| !waits(intent));
         }
         let Some(first) = intents.into_iter().next() else { return Ok(()) };
-        if self.session.busy.contains(&first.id) || self.session.retry_at.contains_key(&first.id) {
+        if !self.is_ready(first.id) {
             return Ok(());
         }
         self.attempt(case, group, state, mls, first.id, first.value.want)
@@ -250,6 +288,12 @@ impl Step<'_> {
                 let message = mls.propose_leave(self.party, self.tx)?;
                 Ok(Built::Submission(Box::new(message_submission(group, mls, message, None))))
             }
+            Want::Add { professional, device, claimed: None, along: None, .. }
+                if self.list_age(case, mls) == Age::Stale =>
+            {
+                self.not_added(case, &professional, device, NotAdded::StaleList);
+                Ok(Built::Done)
+            }
             Want::Add { professional, device, role, claimed: None, .. } => {
                 self.session.busy.insert(id);
                 let request = Request::ClaimKeyPackages(ClaimKeyPackages { professional, device });
@@ -258,7 +302,9 @@ impl Step<'_> {
                 Ok(Built::Waiting)
             }
             Want::Add { professional, device: _, role, claimed: Some(claimed), along } => {
-                self.build_add(case, group, state, mls, &professional, role, &claimed, along.is_some())
+                let number = self.tx.rows().intent::<Intent>(id)?.and_then(|(_, intent)| intent.number);
+                let whom = Newcomers { professional, role, claimed, number, along: along.is_some() };
+                self.build_add(case, group, state, mls, &whom)
             }
             Want::Remove { professional, device } => {
                 let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
@@ -294,12 +340,20 @@ impl Step<'_> {
                 self.build_commit(group, mls, Plan { context: Some(context), ..Plan::default() })
             }
             Want::Duty { step } => self.build_duty(group, mls, step),
+            Want::Claim { step } => {
+                let context = mls.context().ok_or(StoreError::Corrupt)?;
+                match claimed(&context, &self.party.address().professional, step) {
+                    Some(context) => {
+                        self.build_commit(group, mls, Plan { context: Some(context), ..Plan::default() })
+                    }
+                    None if step == ClaimStep::Withdraw => Ok(Built::Done),
+                    None => Ok(Built::Dropped(Dropped::NothingToDo)),
+                }
+            }
             Want::UpdateKeys => self.build_commit(group, mls, Plan::default()),
             Want::Sweep => {
-                let mut remove = Vec::new();
-                if self.may_remove(mls) {
-                    remove = mls.may_go(self.party, mls.revoked(self.party, self.now), false)?;
-                }
+                let unfit = mls.unfit(self.party, self.now);
+                let remove = mls.may_go(self.party, unfit.removable(self.may_remove(mls)), false)?;
                 if remove.is_empty() && !mls.has_pending_proposals() {
                     return Ok(Built::Done);
                 }
@@ -313,24 +367,37 @@ impl Step<'_> {
         matches!(role, Some(Role::Coordinator | Role::Deputy))
     }
 
-    /// Whether this adds a device of the coordinator's, with which a revoked one can go.
-    fn brings_coordinator(&self, mls: &Group, want: &Want) -> bool {
-        let Want::Add { professional, .. } = want else { return false };
-        self.may_remove(mls) && mls.context().is_some_and(|context| context.coordinator() == Some(professional))
+    /// Whether an intent can be tried now.
+    fn is_ready(&self, id: i64) -> bool {
+        !self.session.busy.contains(&id) && !self.session.retry_at.contains_key(&id)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "an intent's fields")]
+    /// Whether somebody in a group is revoked, as far as this device knows.
+    fn has_revoked(&mut self, group: GroupId) -> Result<bool, StoreError> {
+        let mls = self.take(group)?;
+        let revoked = mls.unfit(self.party, self.now).any_revoked();
+        self.put(group, mls);
+        Ok(revoked)
+    }
+
+    /// Says, once in an epoch, that something is not sent, and why.
+    fn hold_back(&mut self, case: CaseId, epoch: Epoch, why: Held) -> Result<(), StoreError> {
+        if self.session.held.insert((case, why), epoch) != Some(epoch) {
+            self.tell(Event::Held { case, why });
+        }
+        Ok(())
+    }
+
     fn build_add(
         &mut self,
         case: CaseId,
         group: GroupId,
         state: &GroupRecord,
         mls: &mut Group,
-        professional: &kring_protocol::address::ProfessionalAddress,
-        role: Role,
-        claimed: &[kring_protocol::message::ClaimedDevice],
-        quietly: bool,
+        whom: &Newcomers,
     ) -> Result<Built, StoreError> {
+        let Newcomers { professional, role, claimed, number, along } = whom;
+        let (role, number, along) = (*role, *number, *along);
         let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt)?;
         let mut joiners = Vec::new();
         for device in claimed.iter().take(kring_protocol::limits::MAX_WELCOMES) {
@@ -342,9 +409,20 @@ impl Step<'_> {
             } else {
                 key_package::check(self.party, &device.key_package, professional, device.device, self.now)
             };
+            let checked = checked.and_then(|checked| {
+                let seen = checked.list_seen(self.party);
+                let stale = seen.is_some_and(|seen| Age::of(seen, self.now) == Age::Stale);
+                if number.is_some_and(|number| number != SafetyNumber::of_device(&checked.device)) {
+                    Err(NotAdded::OtherNumber)
+                } else if stale && !along {
+                    Err(NotAdded::StaleList)
+                } else {
+                    Ok(checked)
+                }
+            });
             match checked {
                 Ok(checked) => joiners.push(Joiner { checked, claim: device.claim }),
-                Err(NotAdded::Already) if quietly => {}
+                Err(NotAdded::Already) if along => {}
                 Err(reason) => self.not_added(case, professional, Some(device.device), reason),
             }
         }
@@ -362,7 +440,8 @@ impl Step<'_> {
         }
         let add = joiners.iter().map(|joiner| joiner.checked.key_package.clone()).collect();
         let coming = context.coordinator() == Some(professional);
-        let remove = mls.may_go(self.party, mls.revoked(self.party, self.now), coming)?;
+        let unfit = mls.unfit(self.party, self.now);
+        let remove = mls.may_go(self.party, unfit.removable(self.may_remove(mls)), coming)?;
         let plan = Plan { add, remove, context: change.then_some(context), step: None };
         let prepared = match mls.commit(self.party, self.tx, plan) {
             Ok(prepared) => prepared,

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use kring_protocol::ids::{Epoch, GroupId, OperationId, Seq, Timestamp};
 
+use super::event::Held;
 use super::io::Ticket;
+use super::revocation::{Age, Reading};
 use crate::case::CaseId;
 
 /// The state of one connection.
@@ -22,8 +24,18 @@ pub(super) struct Session {
     pub(super) busy: HashSet<i64>,
     /// Intents that wait after a refusal.
     pub(super) retry_at: BTreeMap<i64, Timestamp>,
-    /// When to commit others' wish to leave.
+    /// When to take out those who wish to leave, or must go.
     pub(super) sweep_at: BTreeMap<CaseId, Timestamp>,
+    /// Cases in which that time has come.
+    pub(super) sweep_due: BTreeSet<CaseId>,
+    /// The relay's revocation lists.
+    pub(super) lists: Reading,
+    /// Lists of which the user was told that they are overdue.
+    pub(super) aged: BTreeSet<(CaseId, String, Age)>,
+    /// When the next one is.
+    pub(super) aged_at: Option<Timestamp>,
+    /// What was said of messages that wait, and in which epoch.
+    pub(super) held: BTreeMap<(CaseId, Held), Epoch>,
     /// Epochs of groups in which those who must go cannot.
     pub(super) stuck: HashMap<GroupId, Epoch>,
     /// When to start a successor.
@@ -57,6 +69,8 @@ pub(super) enum Asked {
     Claim(i64),
     /// KeyPackages to publish.
     Publish,
+    /// The relay's revocation lists.
+    Lists,
     /// To move these groups' cursors to these records.
     Cursors(Vec<(GroupId, Seq)>),
     /// To register a group's cursor at a record.
@@ -73,6 +87,12 @@ impl Session {
         ticket
     }
 
+    /// Nobody has to be taken out of a case any more, or somebody is about to be.
+    pub(super) fn forget_sweep(&mut self, case: CaseId) {
+        self.sweep_at.remove(&case);
+        self.sweep_due.remove(&case);
+    }
+
     /// The connection is gone.
     pub(super) fn disconnect(&mut self) {
         self.connected = false;
@@ -82,6 +102,9 @@ impl Session {
         self.retry_at.clear();
         self.publishing = false;
         self.publish_at = None;
+        self.lists = Reading::default();
+        self.aged.clear();
+        self.aged_at = None;
     }
 
     /// Looks at the clock. If it was put back, everything that waits is due as much earlier.
@@ -94,6 +117,7 @@ impl Session {
         let timers = self.retry_at.values_mut();
         let timers = timers.chain(self.sweep_at.values_mut()).chain(self.successor_at.values_mut());
         let timers = timers.chain(self.notes_at.values_mut()).chain(&mut self.cursors_at);
+        let timers = timers.chain(&mut self.lists.at).chain(&mut self.aged_at);
         for timer in timers.chain(&mut self.keys_at).chain(&mut self.publish_at) {
             *timer = Timestamp(timer.0.saturating_sub(back));
         }
@@ -109,6 +133,8 @@ impl Session {
                 .chain(self.cursors_at)
                 .chain(self.keys_at)
                 .chain(self.publish_at)
+                .chain(self.lists.at)
+                .chain(self.aged_at)
         });
         let always = self.successor_at.values().chain(self.notes_at.values()).copied();
         online.into_iter().flatten().chain(always).min()

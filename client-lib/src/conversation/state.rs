@@ -6,8 +6,10 @@ use kring_protocol::message::{ClaimedDevice, Request};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use super::claim::ClaimStep;
 use super::joining::LastKnown;
 use crate::case::{Body, CaseId, DraftBody, DutyStep, Item, ItemDraft, ItemId, Position, Role, Sensitivity};
+use crate::identity::SafetyNumber;
 
 /// One case.
 #[derive(Clone, Serialize, Deserialize)]
@@ -48,6 +50,9 @@ pub(crate) struct GroupRecord {
     /// When this device was last up to date with the log.
     #[serde(default)]
     pub(crate) heard_at: Timestamp,
+    /// When a record of the coordinator's came last, or somebody became it; by the relay's clock.
+    #[serde(default)]
+    pub(crate) coordinator_heard: Timestamp,
 }
 
 impl GroupRecord {
@@ -118,6 +123,18 @@ pub(crate) struct Intent {
     /// How often its KeyPackages were claimed anew.
     #[serde(default)]
     pub(crate) claims: u64,
+    /// The user wants it although somebody may be revoked without this device knowing.
+    #[serde(default)]
+    pub(crate) anyway: bool,
+    /// Of an own device that is added: the number that it shows.
+    #[serde(default)]
+    pub(crate) number: Option<SafetyNumber>,
+}
+
+impl Intent {
+    pub(crate) fn new(since: Timestamp, want: Want) -> Self {
+        Self { since, want, stage: Stage::Queued, claims: 0, anyway: false, number: None }
+    }
 }
 
 /// What is wanted.
@@ -143,6 +160,8 @@ pub(crate) enum Want {
     SetRole { professional: ProfessionalAddress, role: Role, along: Option<GroupId> },
     /// A step of the case's duties.
     Duty { step: DutyStep },
+    /// Something about a coordinator who is gone.
+    Claim { step: ClaimStep },
     /// This device out of the case.
     Leave,
     /// Fresh keys.
@@ -180,10 +199,15 @@ impl Want {
     /// Whether it becomes a Commit.
     pub(crate) fn is_commit(&self) -> bool {
         match self {
-            Self::Add { .. } | Self::Remove { .. } | Self::SetRole { .. } | Self::Duty { .. } => true,
-            Self::UpdateKeys | Self::Sweep => true,
+            Self::Add { .. } | Self::Remove { .. } | Self::SetRole { .. } | Self::Claim { .. } => true,
+            Self::Duty { .. } | Self::UpdateKeys | Self::Sweep => true,
             Self::Open { .. } | Self::Item { .. } | Self::Leave => false,
         }
+    }
+
+    /// Whether it says something to the members, which waits while not all of them may hear it.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self, Self::Item { .. })
     }
 
     /// The item that it is, if it is one.

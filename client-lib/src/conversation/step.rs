@@ -8,7 +8,7 @@ use kring_protocol::message::{Access, Request};
 use super::event::{Dropped, Event};
 use super::io::{Action, Input};
 use super::session::{Asked, Session};
-use super::state::{CaseRecord, GroupRecord, Intent, Phase, Stage};
+use super::state::{CaseRecord, GroupRecord, Intent, Phase};
 use super::{Settings, StepError};
 use crate::case::{CaseId, Member};
 use crate::mls::group::Group;
@@ -43,6 +43,7 @@ impl Step<'_> {
             Input::Note(note) => self.note(&note)?,
             Input::InboxWaiting => self.read_inbox()?,
             Input::KeyPackagesLow { left } => self.fill_key_packages(left, self.session.key_packages.1)?,
+            Input::CrlsChanged => self.read_lists(),
             Input::Tick => {}
         }
         self.due()?;
@@ -94,7 +95,7 @@ impl Step<'_> {
 
     pub(super) fn queue(&mut self, case: CaseId, want: super::state::Want) -> Result<i64, StoreError> {
         self.session.dirty.insert(case);
-        self.tx.append_intent(case, &Intent { since: self.now, want, stage: Stage::Queued, claims: 0 })
+        self.tx.append_intent(case, &Intent::new(self.now, want))
     }
 
     /// Lets go of an intent, and says why.

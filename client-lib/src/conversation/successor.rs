@@ -59,7 +59,7 @@ impl Step<'_> {
         self.save(id, &state)?;
         self.requeue(case, id)?;
         self.session.live.remove(&id);
-        self.session.sweep_at.remove(&case);
+        self.session.forget_sweep(case);
         self.session.moved.remove(&id);
         self.actions.push(Action::Unfollow { group: id });
         self.tell(Event::CommitRefused { case, by, reason });
@@ -214,7 +214,7 @@ impl Step<'_> {
     /// Lets go of the group that carried a case so far, in favour of another one.
     pub(super) fn leave_behind(&mut self, case: CaseId, old: GroupId, new: GroupId) -> Result<(), StoreError> {
         self.session.successor_at.remove(&case);
-        self.session.sweep_at.remove(&case);
+        self.session.forget_sweep(case);
         self.session.live.remove(&old);
         self.requeue(case, old)?;
         for intent in self.intents(case)? {

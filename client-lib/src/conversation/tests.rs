@@ -10,6 +10,7 @@ mod crashes;
 mod duties;
 pub(crate) mod harness;
 mod joining;
+mod leavers;
 mod members;
 mod relay;
 mod sweeps;

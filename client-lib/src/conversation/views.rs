@@ -4,13 +4,26 @@ use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{Epoch, GroupId, Seq};
 
 use super::Conversation;
+use super::claim::Coordination;
 use super::state::{CaseRecord, GroupRecord, Intent, Phase, Stage, StoredItem, Want};
 use crate::case::{
     CaseId, CaseStatus, CaseView, Delivery, Digest, Duties, Item, Member, OutboxEntry, Position, Role,
 };
+use crate::identity::SafetyNumber;
 use crate::item::sha256;
 use crate::mls::group::Group;
 use crate::store::StoreError;
+
+/// What the members of a case compare, for example over the telephone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseNumbers {
+    /// The epoch that the case's number is of. Devices in another epoch have another number.
+    pub epoch: Epoch,
+    /// The case's number: equal on all devices that have seen the same changes to it.
+    pub number: SafetyNumber,
+    /// Each device and its number, by leaf.
+    pub devices: Vec<(Member, SafetyNumber)>,
+}
 
 /// Items that a digest reads at a time.
 const PAGE: usize = 256;
@@ -162,6 +175,31 @@ impl Conversation {
         let Some(record) = self.store.read().case::<CaseRecord>(case)? else { return Ok(None) };
         self.with_group(record.group, |group| Ok((record.group, group.epoch(), group.authenticator().to_vec())))
             .map(Some)
+    }
+
+    /// Who coordinates a case, and what is said of them.
+    pub fn coordination(&self, case: CaseId) -> Result<Option<Coordination>, StoreError> {
+        let Some(record) = self.store.read().case::<CaseRecord>(case)? else { return Ok(None) };
+        let state: GroupRecord = self.store.read().group(record.group)?.ok_or(StoreError::Corrupt)?;
+        self.with_group(record.group, |group| {
+            let context = group.context().ok_or(StoreError::Corrupt)?;
+            Ok(Some(Coordination::of(&context, &state, &self.party.address().professional)))
+        })
+    }
+
+    /// The numbers that members of a case compare: its own in the present epoch, and each device's.
+    pub fn numbers(&self, case: CaseId) -> Result<Option<CaseNumbers>, StoreError> {
+        let Some(record) = self.store.read().case::<CaseRecord>(case)? else { return Ok(None) };
+        let members = self.members(case)?;
+        self.with_group(record.group, |group| {
+            let seats = group.seats(&self.party).map_err(|_| StoreError::Corrupt)?;
+            let devices = seats.iter().map(|seat| SafetyNumber::of_device(&seat.device));
+            Ok(Some(CaseNumbers {
+                epoch: group.epoch(),
+                number: SafetyNumber::of_case(&case.0, group.authenticator()),
+                devices: members.into_iter().zip(devices).collect(),
+            }))
+        })
     }
 
     fn with_group<T>(

@@ -333,8 +333,8 @@ impl Core {
             }
         }
         if let Some(link) = &mut self.link {
-            if matches!(request, Request::PublishKeyPackages(_)) {
-                link.progress.publish(ticket);
+            if matches!(request, Request::PublishKeyPackages(_) | Request::ReadCrls(_)) {
+                link.progress.wait_for(ticket);
             }
             link.carry(Carry::Request(ticket, request));
         }
@@ -418,6 +418,7 @@ mod tests {
             key_packages: 3,
             last_resort: true,
             inbox: 0,
+            crls: None,
         };
         core.connected(NewConnection { number: ConnectionNumber(number), connected, exporter: [7; 32], carry });
         carried

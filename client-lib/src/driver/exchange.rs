@@ -27,6 +27,9 @@ const FRAME_LIMIT: usize = MAX_MESSAGE + (64 << 10);
 /// Most bytes in an answer that is handed over as a whole: a full read and the record that went over its limit.
 const ANSWER_LIMIT: usize = MAX_READ as usize + FRAME_LIMIT;
 
+/// Most bytes of revocation lists in one answer: those of 1,000 organisations with 1,600 entries of 40 bytes each.
+const LISTS_LIMIT: usize = 64 << 20;
+
 /// Most bytes that are set aside before they have come: an announced length is not believed.
 const SET_ASIDE: usize = 64 << 10;
 
@@ -206,10 +209,11 @@ impl Exchange {
         let mut frames = self.send(request).await?;
         let mut answer = Vec::new();
         let mut size = 0;
+        let limit = if matches!(request, Request::ReadCrls(_)) { LISTS_LIMIT } else { ANSWER_LIMIT };
         loop {
             let body = in_time(self.patience, frames.next_body()).await?.ok_or(RelayFault::Unfinished)?;
             size += body.len();
-            if size > ANSWER_LIMIT {
+            if size > limit {
                 return Err(RelayFault::TooMuch.into());
             }
             let reply: Reply = decode(&body)?;

@@ -92,6 +92,7 @@ impl Keeper {
             key_packages: welcome.key_packages,
             last_resort: welcome.last_resort,
             inbox: welcome.inbox,
+            crls: welcome.crls,
         };
         let new = NewConnection { number, connected, exporter, carry };
         if self.jobs.send(Job::Connected(Box::new(new))).await.is_err() {

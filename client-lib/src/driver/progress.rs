@@ -1,5 +1,6 @@
 //! Whether a device has all that the relay had for it, and the relay all that others need of it: every followed group's
-//! backlog and the inbox are read and handled by the conversation, and the device's KeyPackages are published.
+//! backlog, the inbox and the revocation lists are read and handled by the conversation, and the device's KeyPackages are
+//! published.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +14,7 @@ use crate::conversation::Ticket;
 pub(super) struct Progress {
     backlogs: HashMap<GroupId, FollowNumber>,
     inbox_reads: usize,
-    publications: HashSet<Ticket>,
+    answers: HashSet<Ticket>,
 }
 
 impl Progress {
@@ -44,19 +45,19 @@ impl Progress {
         self.inbox_reads = self.inbox_reads.saturating_sub(1);
     }
 
-    /// KeyPackages are on their way to the relay.
-    pub(super) fn publish(&mut self, ticket: Ticket) {
-        self.publications.insert(ticket);
+    /// KeyPackages are on their way to the relay, or its revocation lists to this device.
+    pub(super) fn wait_for(&mut self, ticket: Ticket) {
+        self.answers.insert(ticket);
     }
 
     /// A request has been answered.
     pub(super) fn answered(&mut self, ticket: Ticket) {
-        self.publications.remove(&ticket);
+        self.answers.remove(&ticket);
     }
 
     /// Nothing is to come.
     pub(super) fn is_caught_up(&self) -> bool {
-        self.backlogs.is_empty() && self.inbox_reads == 0 && self.publications.is_empty()
+        self.backlogs.is_empty() && self.inbox_reads == 0 && self.answers.is_empty()
     }
 }
 
@@ -79,7 +80,7 @@ mod tests {
     #[test]
     fn key_packages_on_their_way_belong_to_it() {
         let mut progress = Progress::default();
-        progress.publish(Ticket(1));
+        progress.wait_for(Ticket(1));
         progress.answered(Ticket(2));
         assert!(!progress.is_caught_up());
         progress.answered(Ticket(1));

@@ -385,8 +385,12 @@ impl Shared {
                     continue;
                 }
                 Push::GoingAway(going) => return Err(Stop::GoingAway(going.after_ms)),
+                Push::CrlsChanged(_) => {
+                    self.arrive(Arrival::Input(Input::CrlsChanged)).await?;
+                    continue;
+                }
                 // A newer relay may say more than this version knows.
-                Push::CrlsChanged(_) | Push::EnrolmentWaiting(_) | Push::Unknown(_) => continue,
+                Push::EnrolmentWaiting(_) | Push::Unknown(_) => continue,
             };
             let step = self.subscriptions().pushed(number, live);
             if let Some(step) = step {

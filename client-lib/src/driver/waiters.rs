@@ -36,12 +36,25 @@ pub(crate) enum Waiter {
 /// What a change is to bring about.
 #[derive(Debug)]
 enum Goal {
-    Add { professional: ProfessionalAddress, device: Option<DeviceId>, answer: Answer<Added> },
-    Remove { professional: ProfessionalAddress, device: Option<DeviceId>, answer: Answer<Changed> },
-    SetRole { professional: ProfessionalAddress, role: Role, answer: Answer<Changed> },
+    Add {
+        professional: ProfessionalAddress,
+        device: Option<DeviceId>,
+        answer: Answer<Added>,
+    },
+    Remove {
+        professional: ProfessionalAddress,
+        device: Option<DeviceId>,
+        answer: Answer<Changed>,
+    },
+    SetRole {
+        professional: ProfessionalAddress,
+        role: Role,
+        answer: Answer<Changed>,
+    },
     Leave(Answer<Changed>),
     Duty(Answer<Changed>),
-    UpdateKeys(Answer<Changed>),
+    /// That a Commit is made.
+    Commit(Answer<Changed>),
 }
 
 #[derive(Debug)]
@@ -66,7 +79,7 @@ impl Waiters {
     pub(super) fn wait(&mut self, command: &Command, waiter: Waiter) {
         let (case, goal) = match (command, waiter) {
             (_, Waiter::Nobody) => return,
-            (Command::Send { case, item, .. }, Waiter::Item(answer)) => {
+            (Command::Send { case, item, .. } | Command::SendAnyway { case, item, .. }, Waiter::Item(answer)) => {
                 if self.items.len() >= CLEAR_AT {
                     self.items.retain(|_, answer| !answer.is_closed());
                 }
@@ -86,7 +99,13 @@ impl Waiters {
             }
             (Command::Leave { case }, Waiter::Changed(answer)) => (case, Goal::Leave(answer)),
             (Command::Duty { case, .. }, Waiter::Changed(answer)) => (case, Goal::Duty(answer)),
-            (Command::UpdateKeys { case }, Waiter::Changed(answer)) => (case, Goal::UpdateKeys(answer)),
+            (
+                Command::UpdateKeys { case }
+                | Command::Claim { case }
+                | Command::ConfirmClaim { case }
+                | Command::WithdrawClaim { case },
+                Waiter::Changed(answer),
+            ) => (case, Goal::Commit(answer)),
             // A waiter of another kind than the command's: its sender is dropped, and the caller sees `Closed`.
             _ => return,
         };
@@ -173,6 +192,13 @@ impl Waiters {
             | Event::Continued { .. }
             | Event::Suspicion { .. }
             | Event::ClockOff { .. }
+            | Event::Held { .. }
+            | Event::RevocationListOverdue { .. }
+            | Event::OldRevocationLists
+            | Event::WithoutCoordinator { .. }
+            | Event::CoordinatorClaimed { .. }
+            | Event::TakenOut { .. }
+            | Event::CertificateRenewed { .. }
             | Event::RelayReplaced => {}
         }
     }
@@ -214,14 +240,19 @@ impl WaitedFor {
     pub(super) fn of(command: &Command, waiter: &Waiter) -> Self {
         match (command, waiter) {
             (_, Waiter::Nobody) => Self::Nothing,
-            (Command::Send { case, item, .. }, Waiter::Item(_)) => Self::Item(*case, *item),
+            (Command::Send { case, item, .. } | Command::SendAnyway { case, item, .. }, Waiter::Item(_)) => {
+                Self::Item(*case, *item)
+            }
             (Command::Add { .. }, Waiter::Added(_))
             | (
                 Command::Remove { .. }
                 | Command::SetRole { .. }
                 | Command::Duty { .. }
                 | Command::Leave { .. }
-                | Command::UpdateKeys { .. },
+                | Command::UpdateKeys { .. }
+                | Command::Claim { .. }
+                | Command::ConfirmClaim { .. }
+                | Command::WithdrawClaim { .. },
                 Waiter::Changed(_),
             ) => Self::Change,
             _ => Self::Nothing,
@@ -237,7 +268,7 @@ impl Goal {
             | Self::SetRole { answer, .. }
             | Self::Leave(answer)
             | Self::Duty(answer)
-            | Self::UpdateKeys(answer) => answer.is_closed(),
+            | Self::Commit(answer) => answer.is_closed(),
         }
     }
 }
@@ -257,7 +288,7 @@ impl Change {
             Goal::Remove { professional, device, .. } => {
                 self.done |= removed.iter().any(|member| is(member, professional, *device));
             }
-            Goal::SetRole { .. } | Goal::Leave(_) | Goal::Duty(_) | Goal::UpdateKeys(_) => {}
+            Goal::SetRole { .. } | Goal::Leave(_) | Goal::Duty(_) | Goal::Commit(_) => {}
         }
     }
 
@@ -277,7 +308,7 @@ impl Change {
             | Goal::SetRole { answer, .. }
             | Goal::Leave(answer)
             | Goal::Duty(answer)
-            | Goal::UpdateKeys(answer) => {
+            | Goal::Commit(answer) => {
                 let _ = answer.send(match dropped {
                     Some(reason) if !self.done || reason == NotDone::Dropped(Dropped::Left) => Err(reason),
                     _ => Ok(Changed),

@@ -1,16 +1,17 @@
 //! What every member of a case agrees on cryptographically: an extension of the MLS GroupContext (RFC 9420 §8.1).
 //!
-//! CDDL in `docs/items.md`. Refused: another version, roles out of order or repeated, not exactly one coordinator.
+//! CDDL in `docs/items.md`. Refused: another version, roles out of order or repeated, more than one coordinator, a claim
+//! by somebody who is no deputy. A case is without a coordinator only after theirs was revoked and no deputy was there.
 
 use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{GroupId, MessageHash};
 use openmls::prelude::CredentialType;
 use openmls::prelude::{
-    Extension, ExtensionType, Extensions, GroupContext, RequiredCapabilitiesExtension, UnknownExtension,
+    Extension, ExtensionType, Extensions, GroupContext, ProposalType, RequiredCapabilitiesExtension, UnknownExtension,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{CASE_EXTENSION, INBOX_EXTENSION};
+use super::{CASE_EXTENSION, EVIDENCE_PROPOSAL, INBOX_EXTENSION};
 use crate::case::{CaseId, Duties, DutyRefused, DutyStep, Role, Seated};
 use crate::store::{decode, encode};
 
@@ -24,6 +25,8 @@ pub(crate) struct CaseContext {
     pub(crate) case: CaseId,
     pub(crate) title: String,
     roles: Vec<(ProfessionalAddress, Role)>,
+    /// The deputy who says that the coordinator is gone, until another member confirms it.
+    pub(crate) claim: Option<ProfessionalAddress>,
     pub(crate) predecessor: Option<Predecessor>,
     /// Who answers for the family.
     #[serde(default, skip_serializing_if = "Duties::is_default")]
@@ -57,14 +60,8 @@ pub(crate) struct Lent {
 impl CaseContext {
     pub(crate) fn new(case: CaseId, title: String, coordinator: ProfessionalAddress) -> Self {
         let duties = Duties::of(coordinator.clone());
-        Self {
-            version: VERSION,
-            case,
-            title,
-            roles: vec![(coordinator, Role::Coordinator)],
-            predecessor: None,
-            duties,
-        }
+        let roles = vec![(coordinator, Role::Coordinator)];
+        Self { version: VERSION, case, title, roles, claim: None, predecessor: None, duties }
     }
 
     /// Reads the context of a group; `None` if it has none that can be believed.
@@ -73,8 +70,10 @@ impl CaseContext {
         let context: Self = decode(bytes).ok()?;
         let rising = context.roles.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let coordinators = context.roles.iter().filter(|(_, role)| *role == Role::Coordinator).count();
-        let in_order = rising && coordinators == 1 && context.duties.is_well_formed();
-        (context.version == VERSION && in_order && encode(&context).ok()? == *bytes).then_some(context)
+        let claimed = context.claim.as_ref().is_none_or(|who| context.role(who) == Some(Role::Deputy));
+        let sound = rising && coordinators <= 1 && claimed && !context.roles.is_empty();
+        let sound = sound && context.duties.is_well_formed();
+        (context.version == VERSION && sound && encode(&context).ok()? == *bytes).then_some(context)
     }
 
     /// All extensions of a group with this context.
@@ -82,7 +81,7 @@ impl CaseContext {
         let bytes = encode(self).ok()?;
         let required = RequiredCapabilitiesExtension::new(
             &[ExtensionType::Unknown(CASE_EXTENSION), ExtensionType::Unknown(INBOX_EXTENSION)],
-            &[],
+            &[ProposalType::Custom(EVIDENCE_PROPOSAL)],
             &[CredentialType::X509],
         );
         Extensions::from_vec(vec![
@@ -102,6 +101,11 @@ impl CaseContext {
 
     pub(crate) fn coordinator(&self) -> Option<&ProfessionalAddress> {
         self.roles.iter().find(|(_, role)| *role == Role::Coordinator).map(|(address, _)| address)
+    }
+
+    /// The same with another claim.
+    pub(crate) fn with_claim(&self, claim: Option<ProfessionalAddress>) -> Self {
+        Self { claim, ..self.clone() }
     }
 
     /// The coordinator's role, if it is lent.
@@ -132,11 +136,16 @@ impl CaseContext {
             Ok(index) => self.roles[index].1 = role,
             Err(index) => self.roles.insert(index, (professional.clone(), role)),
         }
+        let is_over = |claimant: &ProfessionalAddress| {
+            role == Role::Coordinator || (claimant == professional && role != Role::Deputy)
+        };
+        self.claim = self.claim.take().filter(|claimant| !is_over(claimant));
     }
 
     /// Takes a professional out of the case: out of the roles, and out of what they answer for.
     pub(crate) fn forget(&mut self, professional: &ProfessionalAddress) {
         self.roles.retain(|(address, _)| address != professional);
+        self.claim = self.claim.take().filter(|claimant| claimant != professional);
         let heir = self.roles.iter().min_by_key(|(_, role)| *role).map(|(address, _)| address);
         self.duties = self.duties.without(professional, heir);
     }
@@ -148,6 +157,49 @@ impl CaseContext {
             next.forget(professional);
         }
         next
+    }
+
+    /// The context once these professionals have no device in the group any more. Their roles go with them; a
+    /// coordinator's to the first deputy of `present` (those who stay, by leaf), and to nobody if there is none.
+    pub(crate) fn settled(&self, gone: &[&ProfessionalAddress], present: &[&ProfessionalAddress]) -> Self {
+        let mut next = self.clone();
+        let lent = self.lent().filter(|lent| gone.contains(&&lent.coordinator) || gone.contains(&&lent.starter));
+        match lent {
+            Some(Lent { coordinator, starter, role }) => {
+                // Nobody is left between whom the role could go to and fro.
+                if let Some(predecessor) = &mut next.predecessor {
+                    predecessor.lent = None;
+                }
+                if !gone.contains(&coordinator) && present.contains(&coordinator) {
+                    next.set_role(coordinator, Role::Coordinator);
+                } else {
+                    next.set_role(starter, *role);
+                    next.pass_on(present);
+                }
+            }
+            None if self.coordinator().is_some_and(|coordinator| gone.contains(&coordinator)) => {
+                next.pass_on(present)
+            }
+            None => {}
+        }
+        for professional in gone {
+            next.forget(professional);
+        }
+        next
+    }
+
+    /// The coordinator's role goes to the first deputy who is there, or to nobody.
+    fn pass_on(&mut self, present: &[&ProfessionalAddress]) {
+        self.claim = None;
+        // What the coordinator answered for goes with the coordinator, not with the role.
+        *self = self.with_responsible_named();
+        let heir = present.iter().find(|who| self.role(who) == Some(Role::Deputy));
+        for (_, role) in self.roles.iter_mut().filter(|(_, role)| *role == Role::Coordinator) {
+            *role = Role::Deputy;
+        }
+        if let Some(heir) = heir {
+            self.set_role(heir, Role::Coordinator);
+        }
     }
 
     /// The same, with who is responsible written out where it is the coordinator.

@@ -1,7 +1,8 @@
 //! The merge gate: no Commit is merged that this has not judged, own ones included.
 //!
-//! It depends on nothing but what every member has (the group's context and tree, the Commit's proposals, its
-//! committer's leaf, the access key beside it), so that all members judge alike, whenever they read the Commit.
+//! It depends on nothing but what every member has (the group's context and tree, the Commit's proposals with the
+//! evidence among them, its committer's leaf, the access key beside it), so that all members judge alike, whenever they
+//! read the Commit.
 //! Refused: a leaf that cannot show who it is, whether added or updated; a device that is in the group already; a
 //! change that the committer's role does not allow; an access key that is not the next epoch's; a mark beside the Commit
 //! that says otherwise than the Commit whether it is the case's last.
@@ -11,7 +12,9 @@ use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::AccessKey;
 use openmls::prelude::{LeafNodeIndex, Proposal, Sender, StagedCommit};
 
+use super::EVIDENCE_PROPOSAL;
 use super::context::CaseContext;
+use super::evidence::Evidence;
 use super::group::Group;
 use super::party::Party;
 use super::policy::{Change, Removal, judge};
@@ -31,6 +34,10 @@ pub(crate) struct Outcome {
     pub(crate) added: Vec<VerifiedDevice>,
     /// Who went.
     pub(crate) removed: Vec<VerifiedDevice>,
+    /// Those among them whom a list showed to be revoked or ended.
+    pub(crate) shown: Vec<DeviceAddress>,
+    /// The committer, whose certificate is another one now.
+    pub(crate) renewed: Option<VerifiedDevice>,
     /// The context before, if it changed.
     pub(crate) context_before: Option<CaseContext>,
     /// This device was removed.
@@ -96,11 +103,15 @@ pub(super) fn judge_commit(
     let by = seats.iter().find(|seat| seat.index == committer).ok_or(CommitRefused::Unreadable)?;
     let mut change = Change::default();
     let mut outcome = Outcome { self_removed: staged.self_removed(), ..Outcome::default() };
+    let mut evidence = Evidence::default();
 
     if let Some(leaf) = staged.update_path_leaf_node() {
         let device = party.leaves.node(leaf).map_err(|_| CommitRefused::Leaf)?;
         if device.address() != by.device.address() {
             return Err(CommitRefused::Leaf);
+        }
+        if device.chain() != by.device.chain() {
+            outcome.renewed = Some(device);
         }
     }
     for queued in staged.queued_proposals() {
@@ -115,7 +126,7 @@ pub(super) fn judge_commit(
                 let gone = seats.iter().find(|seat| seat.index == remove.removed());
                 let gone = gone.ok_or(CommitRefused::Unreadable)?;
                 let by_itself = *queued.sender() == Sender::Member(gone.index);
-                change.removed.push(Removal { device: gone.device.address().clone(), by_itself });
+                change.removed.push(Removal { device: gone.device.address().clone(), by_itself, shown: false });
                 outcome.removed.push(gone.device.clone());
             }
             Proposal::GroupContextExtensions(proposal) => {
@@ -127,6 +138,12 @@ pub(super) fn judge_commit(
                 }
                 outcome.context_before = Some(context.clone());
             }
+            // Sent by itself it would be somebody's who does not answer for what is done with it.
+            Proposal::Custom(custom)
+                if custom.proposal_type() == EVIDENCE_PROPOSAL && *queued.sender() == Sender::Member(committer) =>
+            {
+                change.foreign |= evidence.read(custom).is_none();
+            }
             Proposal::Update(_)
             | Proposal::PreSharedKey(_)
             | Proposal::ReInit(_)
@@ -135,6 +152,12 @@ pub(super) fn judge_commit(
             | Proposal::Custom(_) => change.foreign = true,
         }
     }
+    match evidence.shown(&party.leaves, &outcome.removed) {
+        Some(shown) => change.removed.iter_mut().zip(shown).for_each(|(removal, shown)| removal.shown = shown),
+        None => change.foreign = true,
+    }
+    outcome.shown =
+        change.removed.iter().filter(|removal| removal.shown).map(|removal| removal.device.clone()).collect();
     let mut remaining: Vec<DeviceAddress> = seats
         .iter()
         .map(|seat| seat.device.address())

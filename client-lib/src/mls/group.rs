@@ -7,7 +7,7 @@ use kring_protocol::ids::{AccessKey, Epoch, GroupId};
 use kring_protocol::proof::{ACCESS_EXPORTER_LABEL, ACCESS_SEED_LENGTH};
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
 use openmls::prelude::{
-    KeyPackage, LeafNodeIndex, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig, MlsMessageIn,
+    KeyPackage, LeafNodeIndex, LeafNodeParameters, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig, MlsMessageIn,
     OpenMlsProvider as _, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProcessedMessageContent, Proposal, QueuedProposal,
     Sender, SenderRatchetConfiguration, StagedCommit,
 };
@@ -184,18 +184,9 @@ impl Group {
             .collect()
     }
 
-    /// Leaves that the send gate refuses at this moment because they are revoked.
-    pub(crate) fn revoked(&self, party: &Party, now: kring_protocol::ids::Timestamp) -> Vec<LeafNodeIndex> {
-        use kring_pki::verify::Untrusted;
-        self.inner
-            .members()
-            .filter(|member| member.index != self.inner.own_leaf_index())
-            .filter(|member| {
-                let verdict = party.leaves.at(&member.credential, &member.signature_key, now);
-                matches!(verdict, Err(BadLeaf::Chain(Untrusted::Revoked(_))))
-            })
-            .map(|member| member.index)
-            .collect()
+    /// What this device's own leaf shows.
+    pub(crate) fn own_seat(&self, party: &Party) -> Option<VerifiedDevice> {
+        self.seat(party, self.inner.own_leaf_index())
     }
 
     /// The present epoch's access key.
@@ -244,7 +235,8 @@ impl Group {
         }
     }
 
-    /// Prepares a Commit with fresh keys for this device. The proposals of those who leave go with it.
+    /// Prepares a Commit with fresh keys for this device. The proposals of those who leave go with it, the evidence against
+    /// those who are revoked, and the roles of all who go.
     pub(crate) fn commit(
         &mut self,
         party: &Party,
@@ -255,24 +247,27 @@ impl Group {
         let own = self.inner.own_leaf_index();
         let asked = plan.remove.clone();
         let going = self.going(party, &plan).ok_or(MlsFailure::Refused)?;
-        let all = [asked.as_slice(), going.as_slice()].concat();
-        let context = self.next_context(party, &plan, &all).ok_or(MlsFailure::Refused)?;
+        let changes = self.context().as_ref() != Some(&going.context);
+        // The leaf shows the present certificate from then on.
+        let leaf = LeafNodeParameters::builder().with_credential_with_key(party.identity()).build();
         let mut builder = self
             .inner
             .commit_builder()
+            .leaf_node_parameters(leaf)
             .consume_proposal_store(true)
             .force_self_update(true)
             .propose_removals(plan.remove)
-            .propose_adds(plan.add);
-        if let Some(context) = context {
-            let extensions = context.extensions().ok_or(MlsFailure::Refused)?;
+            .propose_adds(plan.add)
+            .add_proposals(going.evidence.proposals());
+        if changes {
+            let extensions = going.context.extensions().ok_or(MlsFailure::Refused)?;
             builder = builder.propose_group_context_extensions(extensions).map_err(|_| MlsFailure::Refused)?;
         }
         let wanted = |queued: &QueuedProposal| match queued.proposal() {
             // Nobody can commit their own removal (RFC 9420 §12.2).
             Proposal::Remove(remove) => {
                 let gone = remove.removed();
-                gone != own && (asked.contains(&gone) || going.contains(&gone))
+                gone != own && (asked.contains(&gone) || going.leaves.contains(&gone))
             }
             _ => true,
         };

@@ -2,9 +2,10 @@
 //!
 //! Refused: a Welcome for none of this device's KeyPackages; a group whose tree holds a leaf that cannot show who it
 //! is, or a device twice; a group without a case's context, or with somebody in it who has no role; a Welcome by
-//! somebody who may not add.
+//! somebody who may not add this device: coordinator and deputies may, and the professional's other devices.
 
 use kring_pki::verify::VerifiedDevice;
+use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{Epoch, GroupId};
 use openmls::prelude::tls_codec::DeserializeBytes as _;
 use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn, StagedWelcome};
@@ -88,9 +89,12 @@ fn verify(party: &Party, staged: StagedWelcome) -> Option<Invitation> {
         devices.push(device);
     }
     let by = by?;
-    let may_add = matches!(context.role(&by.address().professional)?, Role::Coordinator | Role::Deputy);
-    let coordinator = context.coordinator()?;
-    let coordinated = devices.iter().any(|device| device.address().professional == *coordinator);
+    // One's own devices are one's own affair.
+    let own = by.address().professional == party.address().professional;
+    let may_add = own || matches!(context.role(&by.address().professional)?, Role::Coordinator | Role::Deputy);
+    let is_there = |who: &ProfessionalAddress| devices.iter().any(|device| device.address().professional == *who);
+    // A case is without a coordinator only after theirs was revoked.
+    let coordinated = context.coordinator().is_none_or(is_there);
     (may_add && coordinated).then_some(Invitation { staged, context, by, group, epoch })
 }
 

@@ -1,6 +1,6 @@
 //! KeyPackages (RFC 9420 §10): making this device's, and checking those that were claimed.
 
-use kring_pki::verify::VerifiedDevice;
+use kring_pki::verify::{CrlSeen, VerifiedDevice};
 use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{DeviceId, Timestamp};
 use kring_protocol::payload::Payload;
@@ -12,8 +12,8 @@ use openmls::prelude::{
 use openmls_traits::storage::StorageProvider;
 
 use super::SUITE;
-use super::leaf::BadLeaf;
 use super::party::Party;
+use super::standing::Standing;
 use crate::conversation::NotAdded;
 use crate::store::{StoreError, Transaction};
 
@@ -91,6 +91,14 @@ pub(crate) struct Checked {
     pub(crate) device: VerifiedDevice,
 }
 
+impl Checked {
+    /// The newest revocation list of the device's organisation.
+    pub(crate) fn list_seen(&self, party: &Party) -> Option<CrlSeen> {
+        let leaf = self.key_package.leaf_node();
+        party.leaves.list_seen(leaf.credential(), leaf.signature_key().as_slice()).ok().flatten()
+    }
+}
+
 /// Checks a claimed KeyPackage: whose it is by its certificate, whether that holds now, and how old it is.
 pub(crate) fn check(
     party: &Party,
@@ -117,9 +125,9 @@ pub(crate) fn check(
     if verified.address().professional != *professional || verified.address().device != device {
         return Err(NotAdded::KeyPackage);
     }
-    match party.leaves.at(leaf.credential(), leaf.signature_key().as_slice(), now) {
-        Ok(device) => Ok(Checked { key_package, device }),
-        Err(BadLeaf::Chain(kring_pki::verify::Untrusted::Revoked(_))) => Err(NotAdded::Revoked),
-        Err(_) => Err(NotAdded::Certificate),
+    match party.leaves.standing(leaf.credential(), leaf.signature_key().as_slice(), now) {
+        Ok(Standing::Revoked) => Err(NotAdded::Revoked),
+        Ok(Standing::Good) if verified.not_before() <= now => Ok(Checked { key_package, device: verified }),
+        Ok(Standing::Good | Standing::Ended) | Err(_) => Err(NotAdded::Certificate),
     }
 }

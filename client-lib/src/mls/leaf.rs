@@ -8,11 +8,11 @@ use std::collections::HashMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use kring_pki::verify::{Crls, TrustAnchors, Untrusted, VerifiedDevice, When, verify_device};
-use kring_protocol::ids::Timestamp;
 use openmls::prelude::{Credential, LeafNode, UnknownExtension};
 
 use super::INBOX_EXTENSION;
 use super::credentials::chain;
+use super::standing::{Listed, Lists};
 
 /// Why a leaf is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,19 +31,34 @@ pub(crate) enum BadLeaf {
     NoInboxKey,
 }
 
-/// Verifies leaves, and remembers the verdicts that do not depend on time.
+/// Verifies leaves, and remembers the verdicts: those that do not depend on time here, those of the lists in `standing`.
 pub(crate) struct Leaves {
-    anchors: TrustAnchors,
-    crls: Crls,
+    pub(super) anchors: TrustAnchors,
+    /// Lists that this device was opened with.
+    pub(super) given: Crls,
+    /// Those, and what it has learned since.
+    pub(super) lists: RefCell<Lists>,
+    pub(super) listed: RefCell<HashMap<[u8; 32], Listed>>,
     known: RefCell<HashMap<[u8; 32], VerifiedDevice>>,
 }
 
 /// Verdicts that are remembered: some hundred cases of a dozen devices; then the memory starts anew.
-const MOST_KNOWN: usize = 4_096;
+pub(super) const MOST_KNOWN: usize = 4_096;
 
 impl Leaves {
-    pub(crate) fn new(anchors: TrustAnchors, crls: Crls) -> Self {
-        Self { anchors, crls, known: RefCell::new(HashMap::new()) }
+    pub(crate) fn new(anchors: TrustAnchors, given: Crls) -> Self {
+        Self {
+            anchors,
+            lists: RefCell::new(Lists::given(given.clone())),
+            given,
+            listed: RefCell::default(),
+            known: RefCell::default(),
+        }
+    }
+
+    /// The pinned roots.
+    pub(crate) fn anchors(&self) -> &TrustAnchors {
+        &self.anchors
     }
 
     /// The merge gate: the same answer on every device and at every time.
@@ -52,8 +67,7 @@ impl Leaves {
         if let Some(known) = self.known.borrow().get(&name) {
             return Ok(known.clone());
         }
-        // Without CRLs: one device may know a newer one than another, and both must judge alike.
-        let device = self.judge(credential, signature_key, When::Ever, &Crls::default())?;
+        let device = self.judge(credential, signature_key)?;
         let mut known = self.known.borrow_mut();
         if known.len() >= MOST_KNOWN {
             known.clear();
@@ -62,14 +76,10 @@ impl Leaves {
         Ok(device)
     }
 
-    /// The send gate: validity and revocation as known at this moment.
-    pub(crate) fn at(&self, credential: &Credential, key: &[u8], now: Timestamp) -> Result<VerifiedDevice, BadLeaf> {
-        self.judge(credential, key, When::At(now), &self.crls)
-    }
-
-    fn judge(&self, credential: &Credential, key: &[u8], when: When, crls: &Crls) -> Result<VerifiedDevice, BadLeaf> {
+    fn judge(&self, credential: &Credential, key: &[u8]) -> Result<VerifiedDevice, BadLeaf> {
         let chain = chain(credential).ok_or(BadLeaf::Credential)?;
-        let device = verify_device(&chain, &self.anchors, when, crls)?;
+        // Without CRLs: one device may know a newer one than another, and both must judge alike.
+        let device = verify_device(&chain, &self.anchors, When::Ever, &Crls::none())?;
         if device.public_key().as_slice() != key {
             return Err(BadLeaf::OtherKey);
         }
@@ -84,7 +94,7 @@ impl Leaves {
 }
 
 /// Under what a verdict is remembered. The length keeps what is shifted from one part into the other apart.
-fn name(credential: &[u8], signature_key: &[u8]) -> [u8; 32] {
+pub(super) fn name(credential: &[u8], signature_key: &[u8]) -> [u8; 32] {
     let length = (credential.len() as u64).to_be_bytes();
     let content = [&length, credential, signature_key].concat();
     digest(&SHA256, &content).as_ref().try_into().expect("SHA-256 has 32 bytes")

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::credentials::{DeviceCredentials, credential};
 use super::leaf::Leaves;
 use super::provider::Provider;
-use super::{CASE_EXTENSION, INBOX_EXTENSION, SUITE};
+use super::{CASE_EXTENSION, EVIDENCE_PROPOSAL, INBOX_EXTENSION, SUITE};
 use crate::store::{Store, StoreError, Transaction};
 
 /// Name of the inbox key's seed in the store.
@@ -100,7 +100,7 @@ impl Party {
         &self.inbox_private
     }
 
-    /// What the device's leaves can do: this suite, certificates, the case's extensions, and nothing besides.
+    /// What the device's leaves can do: this suite, certificates, the case's extensions, evidence, and nothing besides.
     pub(crate) fn capabilities(&self) -> Capabilities {
         Capabilities::new(
             Some(&[ProtocolVersion::Mls10]),
@@ -110,7 +110,7 @@ impl Party {
                 ExtensionType::Unknown(INBOX_EXTENSION),
                 ExtensionType::LastResort,
             ]),
-            Some(&[] as &[ProposalType]),
+            Some(&[ProposalType::Custom(EVIDENCE_PROPOSAL)]),
             Some(&[CredentialType::X509]),
         )
     }

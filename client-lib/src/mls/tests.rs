@@ -12,6 +12,7 @@ use super::group::{Group, Plan, Received};
 use super::join::{Replaces, invitation};
 use super::key_package;
 use super::party::Party;
+use super::standing::Standing;
 use super::{SUITE, seal};
 use crate::case::{CaseId, Role};
 use crate::conversation::harness::{Region, address, real_now, who};
@@ -195,8 +196,8 @@ fn an_expired_certificate_passes_the_merge_gate_and_not_the_send_gate() {
     let key = identity.signature_key.as_slice();
     let late = real_now().plus(400 * Timestamp::DAY);
     assert!(anne.party.leaves.ever(&identity.credential, key).is_ok());
-    assert!(anne.party.leaves.at(&identity.credential, key, real_now()).is_ok());
-    assert!(anne.party.leaves.at(&identity.credential, key, late).is_err());
+    assert_eq!(anne.party.leaves.standing(&identity.credential, key, real_now()), Ok(Standing::Good));
+    assert_eq!(anne.party.leaves.standing(&identity.credential, key, late), Ok(Standing::Ended));
 }
 
 #[test]

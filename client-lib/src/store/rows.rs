@@ -194,6 +194,13 @@ impl<'c> Rows<'c> {
         row.map(|(number, head)| Ok((u64::try_from(number).map_err(|_| StoreError::Corrupt)?, head))).transpose()
     }
 
+    /// Certificate revocation lists.
+    pub(crate) fn lists<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT data FROM crls ORDER BY issuer")?;
+        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        rows.map(|row| decode(&row?)).collect()
+    }
+
     /// Notes kept for later, oldest first.
     pub(crate) fn notes<T: DeserializeOwned>(&self, case: CaseId) -> Result<Vec<Numbered<T>>, StoreError> {
         let mut statement = self.0.prepare_cached("SELECT seq, data FROM notes WHERE case_id = ?1 ORDER BY seq")?;
@@ -326,6 +333,13 @@ impl Transaction<'_> {
     pub(crate) fn forget_audit_details(&self, case: CaseId) -> Result<(), StoreError> {
         let sql = "UPDATE audit SET details = NULL, case_id = NULL WHERE case_id = ?1";
         self.write(sql, [case.0.as_slice()])?;
+        Ok(())
+    }
+
+    /// Keeps an issuer's certificate revocation list, in place of its older one.
+    pub(crate) fn write_list<T: Serialize>(&self, issuer: &[u8], data: &T) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO crls (issuer, data) VALUES (?1, ?2)";
+        self.write(sql, params![issuer, encode(data)?])?;
         Ok(())
     }
 

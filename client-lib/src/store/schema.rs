@@ -31,6 +31,7 @@ const TABLES: &str = "
         data BLOB NOT NULL, PRIMARY KEY (case_id, position), UNIQUE (case_id, author, item)) WITHOUT ROWID;
     CREATE TABLE intents (id INTEGER PRIMARY KEY AUTOINCREMENT, case_id BLOB NOT NULL, data BLOB NOT NULL);
     CREATE INDEX intents_of_case ON intents (case_id, id);
+    CREATE TABLE crls (issuer BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE notes (seq INTEGER PRIMARY KEY, case_id BLOB NOT NULL, data BLOB NOT NULL);
 ";
 

@@ -10,6 +10,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
 use crate::read::Certificate;
+use crate::signature;
 
 /// Roots that are believed because their holder was told to.
 #[derive(Clone)]
@@ -60,6 +61,22 @@ impl TrustAnchors {
     /// The roots' certificates.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.certificates
+    }
+
+    /// The root that signed this authority's certificate.
+    pub(super) fn issuer_of(&self, authority: &Certificate<'_>) -> Option<&CertificateDer<'static>> {
+        let authority = authority.x509();
+        self.certificates.iter().find(|root| {
+            let Some(root) = Certificate::parse(root) else { return false };
+            root.x509().subject().as_raw() == authority.issuer().as_raw()
+                && authority.signature_value.unused_bits == 0
+                && signature::is_valid(
+                    root.x509().public_key(),
+                    &authority.signature_algorithm,
+                    authority.tbs_certificate.as_ref(),
+                    &authority.signature_value.data,
+                )
+        })
     }
 
     pub(super) fn as_webpki(&self) -> &[TrustAnchor<'static>] {

@@ -5,6 +5,7 @@
 //! [`Crl::verify`], and again in each check of a chain.
 
 use std::fmt;
+use std::sync::Arc;
 
 use kring_protocol::ids::Timestamp;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
@@ -133,8 +134,8 @@ impl fmt::Debug for Crl {
 }
 
 /// The lists that a check looks into.
-#[derive(Debug, Default)]
-pub struct Crls(Vec<Crl>);
+#[derive(Debug, Clone, Default)]
+pub struct Crls(Vec<Arc<Crl>>);
 
 impl Crls {
     /// No lists: nothing is known to be revoked.
@@ -142,19 +143,20 @@ impl Crls {
         Self(Vec::new())
     }
 
-    /// Adds a list. An older one of the same issuer may stay: what it revokes stays revoked.
-    pub fn add(&mut self, crl: Crl) {
-        self.0.push(crl);
+    /// Adds a list. One with a lower number of the same issuer may stay: the newest decides.
+    pub fn add(&mut self, crl: impl Into<Arc<Crl>>) {
+        self.0.push(crl.into());
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Crl> {
+    /// The lists, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Crl>> {
         self.0.iter()
     }
 }
 
 impl FromIterator<Crl> for Crls {
     fn from_iter<I: IntoIterator<Item = Crl>>(lists: I) -> Self {
-        Self(lists.into_iter().collect())
+        Self(lists.into_iter().map(Arc::new).collect())
     }
 }
 

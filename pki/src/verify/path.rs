@@ -2,7 +2,8 @@
 //! for which moment and with which lists.
 //!
 //! A list that is not properly signed by the issuer of a certificate says nothing about it: whoever serves CRLs could
-//! otherwise make anyone look revoked, or hide a real list behind a false one. Any one list that revokes is enough.
+//! otherwise make anyone look revoked, or hide a real list behind a false one. Of the lists that are, the one with the
+//! highest number decides: an issuer can take a revocation back.
 
 use std::time::Duration;
 
@@ -113,29 +114,26 @@ impl Search<'_> {
         crls: &Crls,
         whose: Whose,
     ) -> Result<Option<CrlSeen>, Untrusted> {
-        let mut seen: Option<CrlSeen> = None;
+        let (mut leaf, mut authorities) = (Verdict::default(), Verdict::default());
         for crl in crls.iter() {
             if crl.issuer() == self.end_entity.issuer() {
-                match self.with(issuers, crl, RevocationCheckDepth::EndEntity, UnknownStatusPolicy::Deny) {
-                    Ok(_) => seen = seen.max(Some(crl.seen())),
-                    Err(webpki::Error::CertRevoked) => return Err(Untrusted::Revoked(whose)),
-                    // Not by this issuer, or not about this certificate.
-                    Err(_) => {}
-                }
+                leaf.hear(crl, self.with(issuers, crl, RevocationCheckDepth::EndEntity, UnknownStatusPolicy::Deny));
             }
             let about_issuers = issuers.iter().any(|issuer| {
                 // Parsed as an end only to read who signed it.
                 EndEntityCert::try_from(issuer).is_ok_and(|issuer| issuer.issuer() == crl.issuer())
             });
-            if !about_issuers {
-                continue;
-            }
-            let whole = self.with(issuers, crl, RevocationCheckDepth::Chain, UnknownStatusPolicy::Allow);
-            if let Err(webpki::Error::CertRevoked) = whole {
-                return Err(Untrusted::Revoked(Whose::Authority));
+            if about_issuers {
+                authorities.hear(crl, self.with(issuers, crl, RevocationCheckDepth::Chain, UnknownStatusPolicy::Allow));
             }
         }
-        Ok(seen)
+        if authorities.is_revoked() {
+            return Err(Untrusted::Revoked(Whose::Authority));
+        }
+        if leaf.is_revoked() {
+            return Err(Untrusted::Revoked(whose));
+        }
+        Ok(leaf.0.map(|(seen, _)| seen))
     }
 
     fn with(
@@ -148,6 +146,29 @@ impl Search<'_> {
         let lists = [crl.as_webpki()];
         let options = RevocationOptionsBuilder::new(&lists).map_err(|_| webpki::Error::UnknownRevocationStatus)?;
         self.path(issuers, Some(options.with_depth(depth).with_status_policy(unknown).build()))
+    }
+}
+
+/// What the newest list that is its issuer's own says, and whether that is revocation.
+#[derive(Default)]
+struct Verdict(Option<(CrlSeen, bool)>);
+
+impl Verdict {
+    fn hear<T>(&mut self, crl: &Crl, said: Result<T, webpki::Error>) {
+        let said = match said {
+            Ok(_) => (crl.seen(), false),
+            Err(webpki::Error::CertRevoked) => (crl.seen(), true),
+            // Not by this issuer, or not about this certificate.
+            Err(_) => return,
+        };
+        // Of two with one number, the one that revokes.
+        if self.0.is_none_or(|(seen, revoked)| (seen.number, revoked) < (said.0.number, said.1)) {
+            self.0 = Some(said);
+        }
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.0.is_some_and(|(_, revoked)| revoked)
     }
 }
 

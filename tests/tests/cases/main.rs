@@ -6,6 +6,8 @@
 )]
 
 mod certificates;
+mod devices;
+mod leavers;
 mod members;
 mod offline;
 mod privacy;

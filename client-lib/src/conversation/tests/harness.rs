@@ -8,11 +8,12 @@ use kring_pki::issue::{
     Algorithm, DeviceRequest, DeviceSubject, OrganisationCa, OrganisationSubject, PrivateKey, Reason, RegionRoot,
     Revocation, Validity,
 };
-use kring_pki::verify::{Crl, Crls, TrustAnchors};
+use kring_pki::verify::{Crls, TrustAnchors};
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
-use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Incarnation, Seq, Timestamp};
-use kring_protocol::message::{Note, Reply, Request};
+use kring_protocol::ids::{CrlNumber, DeviceId, Epoch, GroupId, InboxSeq, Incarnation, IssuerId, Seq, Timestamp};
+use kring_protocol::message::{self as wire, Note, Reply, Request};
 use kring_protocol::refusal::Refusal;
+use rustls_pki_types::CertificateDer;
 
 use crate::case::{CaseId, Item, ItemDraft, ItemId, Position, Role};
 use crate::conversation::{Action, Command, Connected, Conversation, Event, Input, Settings, StepError, Ticket};
@@ -47,34 +48,31 @@ impl Region {
 
     pub(crate) fn credentials(&self, name: &str, device: u8) -> DeviceCredentials {
         let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
-        let request = DeviceRequest::read(&DeviceRequest::make(&key).unwrap()).unwrap();
-        let certificate = self
-            .organisation
-            .issue_device(
-                &DeviceSubject {
-                    address: address(name, device),
-                    name: DisplayName::new(name).unwrap(),
-                    function: FunctionCode::new("youth-care").unwrap(),
-                },
-                request.public_key(),
-                Validity::device(self.now),
-            )
-            .unwrap();
-        DeviceCredentials {
-            chain: certificate.chain().to_vec(),
-            key: key.ed25519_seed().unwrap(),
-            anchors: self.anchors(),
-            crls: Crls::default(),
-        }
+        let chain = self.issue(&address(name, device), &key, self.now);
+        DeviceCredentials { chain, key: key.ed25519_seed().unwrap(), anchors: self.anchors(), crls: Crls::default() }
     }
 
-    /// The list that revokes these.
-    fn crls(&self, revoked: &[Serial]) -> Crls {
+    /// A device's certificate and the organisation's.
+    fn issue(&self, address: &DeviceAddress, key: &PrivateKey, now: Timestamp) -> Vec<CertificateDer<'static>> {
+        let request = DeviceRequest::read(&DeviceRequest::make(key).unwrap()).unwrap();
+        let subject = DeviceSubject {
+            address: address.clone(),
+            name: DisplayName::new(address.professional.name()).unwrap(),
+            function: FunctionCode::new("youth-care").unwrap(),
+        };
+        let certificate = self.organisation.issue_device(&subject, request.public_key(), Validity::device(now));
+        certificate.unwrap().chain().to_vec()
+    }
+
+    /// The organisation's list with these, as a relay hands it out, and whose it is.
+    fn list(&self, revoked: &[Serial], number: u64, signed: Timestamp, next: Timestamp) -> (IssuerId, wire::Crl) {
         let revocation =
-            |serial: &Serial| Revocation { serial: serial.clone(), at: self.now, reason: Reason::Unspecified };
+            |serial: &Serial| Revocation { serial: serial.clone(), at: signed, reason: Reason::Unspecified };
         let revoked: Vec<_> = revoked.iter().map(revocation).collect();
-        let crl = self.organisation.sign_crl(&revoked, 1, self.now, self.now.plus(30 * Timestamp::DAY)).unwrap();
-        [Crl::from_der(&crl).unwrap()].into_iter().collect()
+        let crl = self.organisation.sign_crl(&revoked, number, signed, next).unwrap();
+        let authority = self.organisation.certificate();
+        let issuer = kring_pki::verify::issuer_id(authority).unwrap();
+        (issuer, wire::Crl { crl: crl.as_ref().to_vec().into(), issuer: Some(authority.as_ref().to_vec().into()) })
     }
 
     fn anchors(&self) -> TrustAnchors {
@@ -94,7 +92,7 @@ pub(crate) fn address(name: &str, device: u8) -> DeviceAddress {
 
 /// One device and its connection.
 pub(super) struct Device {
-    chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    chain: Vec<CertificateDer<'static>>,
     key: zeroize::Zeroizing<[u8; 32]>,
     pub(super) core: Option<Conversation>,
     pub(super) address: DeviceAddress,
@@ -118,8 +116,10 @@ pub(super) struct World {
     pub(super) relay: Relay,
     pub(super) devices: Vec<Device>,
     pub(super) case: CaseId,
-    /// Certificates that are revoked; others know it once they have begun again.
+    /// Certificates that are revoked.
     revoked: Vec<Serial>,
+    /// Number of the organisation's newest list.
+    pub(super) list: u64,
 }
 
 #[expect(clippy::disallowed_methods, reason = "openmls compares lifetimes with the system's clock")]
@@ -138,6 +138,7 @@ impl World {
             devices: Vec::new(),
             case: CaseId([0xca; 16]),
             revoked: Vec::new(),
+            list: 0,
         };
         for name in names {
             world.device(name, 1);
@@ -198,6 +199,7 @@ impl World {
             key_packages: single.len() as u64,
             last_resort: last.is_some(),
             inbox: inbox.saturating_sub(read.0),
+            crls: Some(self.relay.lists_digest()),
         };
         self.feed(index, Input::Connected(connected));
     }
@@ -206,24 +208,48 @@ impl World {
     pub(super) fn restart(&mut self, index: usize) {
         let device = &mut self.devices[index];
         let Conversation { store, settings, .. } = device.core.take().unwrap();
-        let crls = self.region.crls(&self.revoked);
         let credentials = DeviceCredentials {
             chain: device.chain.clone(),
             key: device.key.clone(),
             anchors: self.region.anchors(),
-            crls,
+            crls: Crls::none(),
         };
         device.core = Some(Conversation::open(store, credentials, settings, self.now).unwrap());
         device.wake = None;
         self.connect(index);
     }
 
-    /// Revokes a device's certificate; all others begin again and know it.
+    /// Revokes a device's certificate: the organisation publishes a list, and the relay tells who is online.
     pub(super) fn revoke(&mut self, index: usize) {
-        self.revoked.push(self.core(index).party.verified().serial().clone());
-        for other in (0..self.devices.len()).filter(|other| *other != index) {
-            self.restart(other);
+        self.revoke_all(&[index]);
+    }
+
+    /// Revokes devices' certificates in one list.
+    pub(super) fn revoke_all(&mut self, revoked: &[usize]) {
+        for index in revoked {
+            self.revoked.push(self.core(*index).party.verified().serial().clone());
         }
+        self.publish_list(self.now.plus(30 * Timestamp::DAY));
+    }
+
+    /// The organisation publishes its list anew, and promises the next one.
+    pub(super) fn publish_list(&mut self, next: Timestamp) {
+        self.list += 1;
+        let (issuer, list) = self.region.list(&self.revoked, self.list, self.now, next);
+        self.relay.lists.entry(issuer).or_default().push((CrlNumber(self.list), list));
+        for index in 0..self.devices.len() {
+            if self.devices[index].online {
+                self.feed(index, Input::CrlsChanged);
+            }
+        }
+    }
+
+    /// A device begins again with a renewed certificate of the same key.
+    pub(super) fn renew(&mut self, index: usize) {
+        let address = self.devices[index].address.clone();
+        let key = PrivateKey::from_ed25519_seed(&self.devices[index].key).unwrap();
+        self.devices[index].chain = self.region.issue(&address, &key, self.now);
+        self.restart(index);
     }
 
     pub(super) fn disconnect(&mut self, index: usize) {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{
-    AccessKey, ClaimId, CursorId, DeviceId, Epoch, GroupId, InboxSeq, MessageHash, OperationId, Seq, Timestamp,
+    AccessKey, ClaimId, CrlDigest, CrlNumber, CursorId, DeviceId, Epoch, GroupId, InboxSeq, IssuerId, MessageHash,
+    OperationId, Seq, Timestamp,
 };
 use kring_protocol::message::{
-    Claimed, ClaimedDevice, CursorMove, Empty, KeyPackageCount, Receipt, Record, Reply, Request,
+    Claimed, ClaimedDevice, Crl, CrlsEnd, CursorMove, Empty, KeyPackageCount, Receipt, Record, Reply, Request,
 };
 use kring_protocol::mls::private_message;
 use kring_protocol::payload::Payload;
@@ -36,7 +37,13 @@ pub(super) struct Relay {
     pub(super) full: BTreeSet<DeviceId>,
     pub(super) acknowledged: BTreeMap<DeviceId, InboxSeq>,
     pub(super) cursors: BTreeMap<CursorId, Seq>,
+    /// The revocation lists of each issuer, oldest first.
+    pub(super) lists: BTreeMap<IssuerId, Vec<(CrlNumber, Crl)>>,
+    /// It does as if it had no list beyond this number.
+    pub(super) hides_lists_after: Option<CrlNumber>,
     claims: u8,
+    /// Lists that it was given.
+    pub(super) given_back: usize,
 }
 
 pub(super) type DeviceAddressKey = (ProfessionalAddress, DeviceId);
@@ -147,12 +154,44 @@ impl Relay {
                 }
                 Ok(vec![Claimed { devices, refused: Vec::new() }.into()])
             }
+            Request::ReadCrls(read) => {
+                let lists = self.shown_lists();
+                let newer = |issuer: &IssuerId, number: CrlNumber| {
+                    !read.known.iter().any(|known| known.issuer == *issuer && known.number >= number)
+                };
+                let new = lists.iter().filter(|(issuer, (number, _))| newer(issuer, *number));
+                let mut replies: Vec<Reply> = new.map(|(_, (_, list))| list.clone().into()).collect();
+                replies.push(CrlsEnd { digest: self.lists_digest() }.into());
+                Ok(replies)
+            }
+            Request::PublishCrl(_) => {
+                self.given_back += 1;
+                Ok(vec![Empty.into()])
+            }
             Request::AcknowledgeInbox(acknowledge) => {
                 self.acknowledged.insert(device.device, acknowledge.through);
                 Ok(vec![Empty.into()])
             }
             other => panic!("not asked in these tests: {}", other.name()),
         }
+    }
+
+    /// The newest list of each issuer that it does not hide.
+    fn shown_lists(&self) -> Vec<(IssuerId, (CrlNumber, Crl))> {
+        let shown = |number: CrlNumber| self.hides_lists_after.is_none_or(|last| number <= last);
+        let newest = |(issuer, lists): (&IssuerId, &Vec<(CrlNumber, Crl)>)| {
+            lists.iter().rfind(|(number, _)| shown(*number)).map(|list| (*issuer, list.clone()))
+        };
+        self.lists.iter().filter_map(newest).collect()
+    }
+
+    /// Which these are.
+    pub(super) fn lists_digest(&self) -> CrlDigest {
+        let mut text = Vec::new();
+        for (issuer, (number, _)) in self.shown_lists() {
+            text.extend_from_slice(&[issuer.as_bytes().as_slice(), &number.0.to_be_bytes()].concat());
+        }
+        CrlDigest(sha256(&text))
     }
 
     pub(super) fn append(

@@ -2,44 +2,121 @@
 
 use super::harness::{World, who};
 use crate::case::{CaseStatus, Role};
-use crate::conversation::{Command, Dropped, Event, Suspicion};
-
-fn told(world: &World, index: usize, what: Suspicion) -> usize {
-    let wanted = |event: &&Event| matches!(event, Event::Suspicion { what: other, .. } if *other == what);
-    world.devices[index].events.iter().filter(wanted).count()
-}
+use crate::conversation::{Command, Dropped, Event};
 
 fn records(world: &World) -> usize {
     world.relay.logs.values().map(|log| log.records.len()).sum()
 }
 
-#[test]
-fn while_the_coordinators_only_device_is_revoked_nothing_is_sent_until_a_deputy_adds_another() {
-    let mut world = World::together_as(&["anne", "bert", "cees"], Role::Deputy);
-    world.say(0, "eerst");
-    world.settle();
-    world.disconnect(0);
-    world.revoke(0);
-    world.settle();
-    let before = records(&world);
-    world.say(1, "wacht");
-    world.settle();
-    assert_eq!(records(&world), before, "nothing is encrypted to a revoked leaf");
-    assert_eq!(told(&world, 1, Suspicion::CoordinatorRevoked), 1);
-    assert_eq!(told(&world, 2, Suspicion::CoordinatorRevoked), 1);
+fn roles(world: &World, index: usize) -> Vec<(String, Role)> {
+    let members = world.core(index).members(world.case).unwrap();
+    members.into_iter().map(|member| (member.name, member.role)).collect()
+}
 
-    let laptop = world.device("anne", 2);
+fn named(roles: &[(&str, Role)]) -> Vec<(String, Role)> {
+    roles.iter().map(|(name, role)| ((*name).to_owned(), *role)).collect()
+}
+
+/// Every member's clear view of who was in the group when each message was sent: nothing is said to a revoked device.
+#[test]
+fn nothing_is_said_before_a_revoked_member_is_out_whoever_is_left_to_do_it() {
+    let mut world = World::together(&["anne", "bert", "cees", "dirk"]);
+    world.disconnect(0);
+    world.disconnect(3);
+    world.revoke(3);
+    let before = records(&world);
+    // No manager is online: a member has the list for evidence, and does not wait for its turn.
+    world.say(2, "zonder dirk");
     world.settle();
-    let device = Some(world.devices[laptop].address.device);
-    let case = world.case;
-    world.command(1, Command::Add { case, professional: who("anne"), device, role: Role::Member });
-    world.settle();
-    // Said first, it waited for the addition behind it.
+    assert_eq!(records(&world), before + 2, "a removal, and then the message");
+    assert_eq!(world.texts(1), ["zonder dirk"]);
+    world.connect(0);
+    world.connect(3);
+    world.pass(10_000);
+    assert_eq!(world.texts(0), ["zonder dirk"]);
+    assert!(world.texts(3).is_empty());
+    assert_eq!(world.core(3).case(world.case).unwrap().unwrap().status, CaseStatus::Left);
+    world.agree(&[0, 1, 2]);
+    assert_eq!(world.suspicions(), 0);
+}
+
+#[test]
+fn with_nothing_to_say_the_first_in_rank_takes_a_revoked_member_out_and_nobody_twice() {
+    let mut world = World::together(&["anne", "bert", "cees", "dirk", "eva"]);
+    world.disconnect(4);
+    world.disconnect(0);
+    world.revoke(4);
+    let before = records(&world);
+    world.pass(299);
+    assert_eq!(records(&world), before, "bert, who comes second, waits for anne");
+    world.pass(1);
     world.pass(5_000);
-    world.agree(&[1, 2, laptop]);
-    assert_eq!(world.core(1).members(case).unwrap().len(), 3, "the revoked device went with the addition");
-    assert_eq!(world.texts(2), ["eerst", "wacht"]);
-    assert_eq!(world.texts(laptop), ["wacht"]);
+    assert_eq!(records(&world), before + 1);
+    world.agree(&[1, 2, 3]);
+    assert_eq!(world.core(1).members(world.case).unwrap().len(), 4);
+}
+
+#[test]
+fn all_devices_of_a_person_who_is_revoked_go_in_one_commit_with_their_role() {
+    let mut world = World::together(&["anne", "bert"]);
+    let (phone, laptop) = (world.device("cees", 1), world.device("cees", 2));
+    world.settle();
+    world.add(0, "cees", Role::Deputy);
+    world.settle();
+    world.agree(&[0, 1, phone, laptop]);
+    world.disconnect(phone);
+    world.disconnect(laptop);
+    let before = records(&world);
+    world.revoke_all(&[phone, laptop]);
+    world.pass(5_000);
+    assert_eq!(records(&world), before + 1);
+    assert_eq!(roles(&world, 1), named(&[("anne", Role::Coordinator), ("bert", Role::Member)]));
+    // Nobody of that name has a role that a later device of theirs would come into.
+    let new = world.device("cees", 3);
+    world.settle();
+    world.add(0, "cees", Role::Observer);
+    world.settle();
+    assert_eq!(roles(&world, new).last(), Some(&("cees".to_owned(), Role::Observer)));
+}
+
+#[test]
+fn a_revoked_coordinators_role_goes_to_the_first_deputy_with_the_commit_that_removes_them() {
+    let mut world = World::together_as(&["anne", "bert", "cees"], Role::Deputy);
+    let member = world.device("dirk", 1);
+    world.settle();
+    world.add(0, "dirk", Role::Member);
+    world.settle();
+    for index in 0..3 {
+        world.disconnect(index);
+    }
+    world.revoke(0);
+    let before = records(&world);
+    world.say(member, "verder");
+    world.settle();
+    assert_eq!(records(&world), before + 2);
+    let after = named(&[("bert", Role::Coordinator), ("cees", Role::Deputy), ("dirk", Role::Member)]);
+    assert_eq!(roles(&world, member), after);
+    world.connect(1);
+    world.connect(2);
+    world.settle();
+    world.agree(&[1, 2, member]);
+    assert_eq!(roles(&world, 1), after);
+    assert_eq!(world.texts(1), ["verder"]);
+    assert_eq!(world.suspicions(), 0);
+}
+
+#[test]
+fn a_member_who_shows_a_list_that_names_nobody_in_the_removal_is_refused() {
+    let mut world = World::together(&["anne", "bert", "cees"]);
+    world.disconnect(0);
+    world.disconnect(2);
+    world.revoke(2);
+    let case = world.case;
+    // Bert knows the list; by itself it gives him no right over anne.
+    let remove = Command::Remove { case, professional: who("anne"), device: None };
+    assert!(world.try_command(1, remove).is_err());
+    world.pass(5_000);
+    assert_eq!(roles(&world, 1), named(&[("anne", Role::Coordinator), ("bert", Role::Member)]));
 }
 
 #[test]

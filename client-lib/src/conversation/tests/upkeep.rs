@@ -103,3 +103,21 @@ fn a_wish_to_leave_that_expired_unheard_is_said_again() {
     world.pass(5_000);
     assert_eq!(world.core(1).case(case).unwrap().unwrap().status, CaseStatus::Left);
 }
+
+#[test]
+fn a_relay_that_says_again_and_again_that_none_are_left_has_no_more_made_than_a_days_worth() {
+    let mut world = World::new(&["anne"]);
+    world.settle();
+    for _ in 0..400 {
+        world.feed(0, Input::KeyPackagesLow { left: 0 });
+        while let Some((ticket, _)) = asked_to_publish(&mut world) {
+            let none = kring_protocol::message::KeyPackageCount { single_use: 0, last_resort: true };
+            world.feed(0, Input::Answered { ticket, answer: Ok(vec![none.into()]) });
+        }
+    }
+    let made = held(&world, 0);
+    assert!((900..=1_001).contains(&made), "{made}");
+    world.now = world.now.plus(Timestamp::DAY);
+    world.feed(0, Input::KeyPackagesLow { left: 0 });
+    assert!(asked_to_publish(&mut world).is_some(), "the next day there are new ones");
+}

@@ -1,0 +1,204 @@
+//! `kring device`: the devices of one professional, each with a place of its own in every case.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write};
+
+use clap::Subcommand;
+use kring_client::identity::SafetyNumber;
+use kring_protocol::ids::DeviceId;
+use serde::Serialize;
+
+use crate::arguments::GlobalArguments;
+use crate::outcome::{Cause, Failure, Outcome};
+use crate::output::{Line, Output};
+use crate::session::Session;
+use crate::words::say;
+
+/// What can be done with one's own devices.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+EXAMPLES:
+  kring --profile laptop device show      on the new device: its id and its number
+  kring device add 3f9a0c1b…              on a device that is in your cases: asks for the number, then adds it
+  kring device list
+  kring device drop 3f9a
+
+A new device joins every case that this device is in, and reads what is said from then on. What was said before stays on
+the devices that have it.")]
+pub(crate) enum DeviceCommand {
+    /// Show this device's id and the number by which it is recognised
+    Show,
+    /// List your devices and in how many of this device's cases they are
+    List,
+    /// Add another device of yours to all cases that this device is in
+    Add {
+        /// The whole id that `kring device show` shows on the new device.
+        device: String,
+        /// The number that it shows there; asked for if it is left out.
+        #[arg(long, value_name = "NUMBER")]
+        number: Option<String>,
+    },
+    /// Take another device of yours out of all cases that this device is in
+    Drop {
+        /// The beginning of its id.
+        device: String,
+    },
+}
+
+/// One device.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "device")]
+struct DeviceLine {
+    address: String,
+    device: String,
+    number: String,
+    /// It is this one.
+    own: bool,
+    /// Cases of this device that it is in.
+    cases: u64,
+}
+
+impl Line for DeviceLine {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let own = if self.own { format!("  ({})", say!("number-this-device")) } else { String::new() };
+        let line = say!(
+            "device-in-cases",
+            device = self.device.as_str(),
+            address = self.address.as_str(),
+            cases = self.cases
+        );
+        writeln!(out, "{line}{own}")?;
+        writeln!(out, "  {}", self.number)
+    }
+}
+
+/// A device was added or dropped.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "device_changed")]
+struct ChangedLine {
+    device: String,
+    /// `added` or `dropped`.
+    change: &'static str,
+    /// In how many cases.
+    cases: u64,
+}
+
+impl Line for ChangedLine {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let device = self.device.as_str();
+        match self.change {
+            "added" => writeln!(out, "{}", say!("device-added", device = device, cases = self.cases)),
+            _ => writeln!(out, "{}", say!("device-dropped", device = device, cases = self.cases)),
+        }
+    }
+}
+
+/// Runs `kring device`.
+pub(crate) async fn run(command: DeviceCommand, global: &GlobalArguments, output: Output) -> Outcome {
+    let session = Session::open(global, output).await?;
+    let done = act(&session, command, output).await;
+    session.close().await;
+    done
+}
+
+async fn act(session: &Session, command: DeviceCommand, output: Output) -> Outcome {
+    match command {
+        DeviceCommand::Show => {
+            let own = session.client.address().device;
+            let devices = devices(session).await?;
+            devices.values().filter(|line| line.device == own.to_hex()).try_for_each(|line| output.print(line))
+        }
+        DeviceCommand::List => {
+            session.try_to_catch_up().await?;
+            devices(session).await?.values().try_for_each(|line| output.print(line))
+        }
+        DeviceCommand::Add { device, number } => add(session, &device, number, output).await,
+        DeviceCommand::Drop { device } => {
+            session.try_to_catch_up().await?;
+            let before = devices(session).await?;
+            let mut meant = before.iter().filter(|(id, line)| !line.own && id.to_hex().starts_with(&device));
+            let (Some((id, line)), None) = (meant.next(), meant.next()) else {
+                return Err(Failure::advised(
+                    Cause::Usage,
+                    say!("device-not-one"),
+                    say!("device-not-one-advice"),
+                ));
+            };
+            session.client.drop_own_device(*id).await?;
+            session.outbox_empty().await?;
+            let left = devices(session).await?.get(id).map_or(0, |line| line.cases);
+            output.print(&ChangedLine { device: id.to_hex(), change: "dropped", cases: line.cases - left })?;
+            pending(left)
+        }
+    }
+}
+
+async fn add(session: &Session, device: &str, number: Option<String>, output: Output) -> Outcome {
+    let id = DeviceId::from_hex(device).ok_or_else(|| {
+        Failure::advised(
+            Cause::Usage,
+            say!("device-id-form"),
+            say!("device-id-form-advice"),
+        )
+    })?;
+    let number = match number {
+        Some(number) => number,
+        None => ask_for_number(output)?,
+    };
+    let number: SafetyNumber = number.parse().map_err(|_| {
+        Failure::advised(Cause::Usage, say!("device-number-form"), say!("device-number-form-advice"))
+    })?;
+    session.try_to_catch_up().await?;
+    let cases = session.client.cases().await?.len() as u64;
+    session.client.add_own_device(id, number).await?;
+    session.outbox_empty().await?;
+    let there = devices(session).await?.get(&id).map_or(0, |line| line.cases);
+    output.print(&ChangedLine { device: id.to_hex(), change: "added", cases: there })?;
+    pending(cases.saturating_sub(there))
+}
+
+fn pending(cases: u64) -> Outcome {
+    match cases {
+        0 => Ok(()),
+        cases => Err(Failure::advised(
+            Cause::Pending,
+            say!("device-pending", cases = cases),
+            say!("device-pending-advice"),
+        )),
+    }
+}
+
+/// This professional's devices, this one first of all.
+async fn devices(session: &Session) -> Outcome<BTreeMap<DeviceId, DeviceLine>> {
+    let own = session.client.address().clone();
+    let line = |address: &kring_protocol::address::DeviceAddress, number: SafetyNumber| DeviceLine {
+        address: address.professional.to_string(),
+        device: address.device.to_hex(),
+        number: number.to_string(),
+        own: *address == own,
+        cases: 0,
+    };
+    let mut devices = BTreeMap::from([(own.device, line(&own, session.client.number()))]);
+    for view in session.client.cases().await? {
+        let numbers = session.client.case(view.case).await?.numbers().await?;
+        for (member, number) in numbers.devices {
+            if member.address.professional == own.professional {
+                let id = member.address.device;
+                devices.entry(id).or_insert_with(|| line(&member.address, number)).cases += 1;
+            }
+        }
+    }
+    Ok(devices)
+}
+
+fn ask_for_number(output: Output) -> Outcome<String> {
+    if io::stdin().is_terminal() {
+        output.note(&say!("device-type-number"));
+    }
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map_err(|error| {
+        let what = say!("device-no-input", reason = error.to_string());
+        Failure::advised(Cause::Failed, what, say!("device-no-input-advice"))
+    })?;
+    Ok(line)
+}

@@ -1,0 +1,76 @@
+//! One's own devices: each has a leaf of its own in every case, and comes in through one that is there already.
+//!
+//! A member adds and removes devices of the own professional, whatever the role; nobody is asked but the user, who has
+//! compared the new device's number. Refused: a device that shows another number; this device itself.
+
+use kring_protocol::ids::DeviceId;
+
+use super::state::{Intent, Want};
+use super::step::Step;
+use super::{CommandError, StepError};
+use crate::case::CaseId;
+use crate::identity::SafetyNumber;
+use crate::store::StoreError;
+
+impl Step<'_> {
+    /// Adds another device to all cases that this one is in.
+    pub(super) fn add_own_device(&mut self, device: DeviceId, number: SafetyNumber) -> Result<(), StepError> {
+        if device == self.party.address().device {
+            return Err(CommandError::NotOwnDevice.into());
+        }
+        let professional = self.party.address().professional.clone();
+        for case in self.tx.rows().cases()? {
+            let Ok(group) = self.open_case(case) else { continue };
+            if self.own_devices(group)?.contains(&device) || self.is_added(case, device)? {
+                continue;
+            }
+            let mls = self.take(group)?;
+            let role = mls.context().and_then(|context| context.role(&professional));
+            self.put(group, mls);
+            let Some(role) = role else { continue };
+            let want = Want::Add {
+                professional: professional.clone(),
+                device: Some(device),
+                role,
+                claimed: None,
+                along: None,
+            };
+            self.session.dirty.insert(case);
+            self.tx.append_intent(case, &Intent { number: Some(number), ..Intent::new(self.now, want) })?;
+        }
+        Ok(())
+    }
+
+    /// Takes another device out of all cases that this one is in.
+    pub(super) fn drop_own_device(&mut self, device: DeviceId) -> Result<(), StepError> {
+        if device == self.party.address().device {
+            return Err(CommandError::Oneself.into());
+        }
+        let professional = self.party.address().professional.clone();
+        let mut found = false;
+        for case in self.tx.rows().cases()? {
+            let Ok(group) = self.open_case(case) else { continue };
+            if self.own_devices(group)?.contains(&device) {
+                found = true;
+                self.queue(case, Want::Remove { professional: professional.clone(), device: Some(device) })?;
+            }
+        }
+        if found { Ok(()) } else { Err(CommandError::NotOwnDevice.into()) }
+    }
+
+    /// Whether the outbox holds that a device is added.
+    fn is_added(&self, case: CaseId, id: DeviceId) -> Result<bool, StoreError> {
+        let adds = |want: &Want| matches!(want, Want::Add { device: Some(device), .. } if *device == id);
+        Ok(self.intents(case)?.iter().any(|intent| adds(&intent.value.want)))
+    }
+
+    /// The own professional's devices in a group.
+    fn own_devices(&mut self, group: kring_protocol::ids::GroupId) -> Result<Vec<DeviceId>, StoreError> {
+        let mls = self.take(group)?;
+        let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt);
+        self.put(group, mls);
+        let own = &self.party.address().professional;
+        let addresses = seats?.into_iter().map(|seat| seat.device.address().clone());
+        Ok(addresses.filter(|address| address.professional == *own).map(|address| address.device).collect())
+    }
+}

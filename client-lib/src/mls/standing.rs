@@ -1,0 +1,209 @@
+//! The send gate: how a leaf stands at this moment, by the newest certificate revocation lists that this device has.
+//!
+//! Verdicts are kept for as long as the lists stay the same; that a certificate has ended needs no list. Nothing here
+//! decides what becomes of a leaf: the conversation does, and what it does every member judges by `gate`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kring_pki::verify::{Crl, CrlSeen, Crls, Untrusted, VerifiedCrl, VerifiedDevice, When, verify_device};
+use kring_protocol::ids::{CrlNumber, IssuerId, Timestamp};
+use openmls::prelude::{Credential, LeafNodeIndex};
+use rustls_pki_types::CertificateDer;
+
+use super::credentials::chain;
+use super::evidence::{Evidence, MAX_EVIDENCE};
+use super::group::Group;
+use super::leaf::{BadLeaf, Leaves, MOST_KNOWN, name};
+use super::party::Party;
+
+/// How a leaf stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It can be written to.
+    Good,
+    /// Its certificate, or its organisation's, has ended.
+    Ended,
+    /// It is revoked.
+    Revoked,
+}
+
+/// A list, and the certificate of the authority that signed it; none: a pinned root did.
+type List = (Arc<Crl>, Option<CertificateDer<'static>>);
+
+/// The lists that this device has verified, the newest of each issuer.
+#[derive(Default)]
+pub(super) struct Lists {
+    each: BTreeMap<IssuerId, List>,
+    /// The same and those that the device was opened with, to check a chain against.
+    all: Crls,
+}
+
+impl Lists {
+    pub(super) fn given(all: Crls) -> Self {
+        Self { each: BTreeMap::new(), all }
+    }
+}
+
+/// What the present lists say of a leaf.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listed {
+    revoked: bool,
+    /// The organisation's newest list.
+    seen: Option<CrlSeen>,
+}
+
+/// Leaves of a group that must go before anything is said to it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unfit {
+    /// Revoked: whoever is in the group takes them out, with the list as evidence.
+    pub(crate) revoked: Vec<LeafNodeIndex>,
+    /// Ended, as a list that was signed later shows to everybody: whoever is in the group takes them out as well.
+    pub(crate) ended: Vec<LeafNodeIndex>,
+    /// Ended by this device's clock alone: who may remove takes them out.
+    pub(crate) ended_unshown: Vec<LeafNodeIndex>,
+    /// Revoked by a list that no Commit can carry: who may remove takes them out.
+    pub(crate) revoked_unshown: Vec<LeafNodeIndex>,
+}
+
+impl Unfit {
+    /// Whether a leaf is revoked: nothing is said or done but taking it out.
+    pub(crate) fn any_revoked(&self) -> bool {
+        !self.revoked.is_empty() || !self.revoked_unshown.is_empty()
+    }
+
+    /// Those whom this device can take out. `manages`: it may remove others.
+    pub(crate) fn removable(&self, manages: bool) -> Vec<LeafNodeIndex> {
+        let by_right = self.revoked_unshown.iter().chain(&self.ended_unshown).filter(|_| manages);
+        self.revoked.iter().chain(&self.ended).chain(by_right).copied().collect()
+    }
+
+    /// Whether nobody has to go.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Leaves {
+    /// Takes up a list, in place of that issuer's older one.
+    pub(crate) fn learn(&self, list: VerifiedCrl) {
+        let (issuer, authority) = (list.issuer(), list.authority().cloned());
+        let mut lists = self.lists.borrow_mut();
+        lists.each.insert(issuer, (Arc::new(list.into_crl()), authority));
+        let mut all = self.given.clone();
+        lists.each.values().for_each(|(crl, _)| all.add(Arc::clone(crl)));
+        lists.all = all;
+        drop(lists);
+        self.listed.borrow_mut().clear();
+    }
+
+    /// The number of each issuer's list.
+    pub(crate) fn known_lists(&self) -> BTreeMap<IssuerId, CrlNumber> {
+        let lists = self.lists.borrow();
+        lists.each.iter().map(|(issuer, (crl, _))| (*issuer, CrlNumber(crl.seen().number))).collect()
+    }
+
+    /// All lists, each with the certificate of the authority that signed it.
+    pub(crate) fn lists(&self) -> Vec<(Arc<Crl>, Option<CertificateDer<'static>>)> {
+        self.lists.borrow().each.values().cloned().collect()
+    }
+
+    /// How a leaf stands now.
+    pub(crate) fn standing(&self, credential: &Credential, key: &[u8], now: Timestamp) -> Result<Standing, BadLeaf> {
+        let device = self.ever(credential, key)?;
+        Ok(match self.listed(credential, key)?.revoked {
+            true => Standing::Revoked,
+            false if now > device.valid_until() => Standing::Ended,
+            false => Standing::Good,
+        })
+    }
+
+    /// The newest list of a leaf's organisation; `None`: this device has never seen one.
+    pub(crate) fn list_seen(&self, credential: &Credential, key: &[u8]) -> Result<Option<CrlSeen>, BadLeaf> {
+        Ok(self.listed(credential, key)?.seen)
+    }
+
+    /// What the lists say of a leaf, as long as they stay the same.
+    fn listed(&self, credential: &Credential, key: &[u8]) -> Result<Listed, BadLeaf> {
+        let name = name(credential.serialized_content(), key);
+        if let Some(listed) = self.listed.borrow().get(&name) {
+            return Ok(*listed);
+        }
+        let chain = chain(credential).ok_or(BadLeaf::Credential)?;
+        let listed = match verify_device(&chain, &self.anchors, When::Ever, &self.lists.borrow().all) {
+            Ok(device) => Listed { revoked: false, seen: device.crl() },
+            Err(Untrusted::Revoked(_)) => Listed { revoked: true, seen: None },
+            Err(other) => return Err(other.into()),
+        };
+        let mut known = self.listed.borrow_mut();
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(name, listed);
+        Ok(listed)
+    }
+
+    /// A list that shows everybody that a leaf is revoked or has ended. `None`: there is none that a Commit can carry.
+    pub(super) fn evidence(&self, credential: &Credential, key: &[u8]) -> Option<Arc<Crl>> {
+        let device = self.ever(credential, key).ok()?;
+        let Listed { revoked, seen } = self.listed(credential, key).ok()?;
+        if !revoked && !seen.is_some_and(|seen| seen.this_update > device.valid_until()) {
+            return None;
+        }
+        let lists = self.lists.borrow();
+        let roots = self.anchors.certificates().iter();
+        let issuers: Vec<_> = std::iter::once(device.organisation_certificate()).chain(roots).collect();
+        let about = |crl: &&Arc<Crl>| issuers.iter().any(|issuer| crl.verify(issuer).is_ok());
+        let mut fitting = lists.all.iter().filter(|crl| crl.der().len() <= MAX_EVIDENCE).filter(about);
+        fitting.find(|crl| self.shows(crl, &device)).map(Arc::clone)
+    }
+
+    /// Whether a list shows that a device is revoked, or that its certificate had ended when the list was signed: the
+    /// same answer on every device and at every time.
+    pub(super) fn shows(&self, crl: &Arc<Crl>, device: &VerifiedDevice) -> bool {
+        let mut alone = Crls::none();
+        alone.add(Arc::clone(crl));
+        match verify_device(device.chain(), &self.anchors, When::Ever, &alone) {
+            Err(Untrusted::Revoked(_)) => true,
+            Ok(checked) => checked.crl().is_some_and(|seen| seen.this_update > device.valid_until()),
+            Err(_) => false,
+        }
+    }
+}
+
+impl Group {
+    /// Everybody who must go before something is said, by what this device knows now. This device itself is not looked
+    /// at: the others do that.
+    pub(crate) fn unfit(&self, party: &Party, now: Timestamp) -> Unfit {
+        let mut unfit = Unfit::default();
+        let mut room = Evidence::default();
+        for member in self.inner.members().filter(|member| member.index != self.inner.own_leaf_index()) {
+            let (credential, key) = (&member.credential, member.signature_key.as_slice());
+            let standing = party.leaves.standing(credential, key, now);
+            let shown =
+                |room: &mut Evidence| party.leaves.evidence(credential, key).is_some_and(|crl| room.carry(&crl));
+            match standing {
+                // A leaf that is nobody at any time is not in a group.
+                Ok(Standing::Good) | Err(_) => {}
+                Ok(Standing::Revoked) if shown(&mut room) => unfit.revoked.push(member.index),
+                Ok(Standing::Revoked) => unfit.revoked_unshown.push(member.index),
+                Ok(Standing::Ended) if shown(&mut room) => unfit.ended.push(member.index),
+                Ok(Standing::Ended) => unfit.ended_unshown.push(member.index),
+            }
+        }
+        unfit
+    }
+
+    /// The organisations of those in the group, by name, each with its newest list, if this device has ever seen one.
+    pub(crate) fn lists_seen(&self, party: &Party) -> Vec<(String, CrlSeen)> {
+        let mut seen = BTreeMap::new();
+        for member in self.inner.members() {
+            let (credential, key) = (&member.credential, member.signature_key.as_slice());
+            let Ok(device) = party.leaves.ever(credential, key) else { continue };
+            if let Ok(Some(list)) = party.leaves.list_seen(credential, key) {
+                seen.insert(device.organisation().as_str().to_owned(), list);
+            }
+        }
+        seen.into_iter().collect()
+    }
+}
