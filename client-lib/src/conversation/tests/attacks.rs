@@ -401,6 +401,7 @@ fn after_a_restored_backup_notes_are_counted_anew_and_cases_that_it_lacks_are_to
         key_packages: 3,
         last_resort: true,
         inbox: 0,
+        crls: None,
     };
     let again = again();
     world.relay.logs.clear();

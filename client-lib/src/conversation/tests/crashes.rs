@@ -122,6 +122,7 @@ fn a_clock_an_hour_off_is_told_and_a_store_of_another_device_is_refused() {
         key_packages: 3,
         last_resort: true,
         inbox: 0,
+        crls: None,
     };
     world.feed(0, Input::Connected(connected));
     assert!(world.devices[0].events.contains(&Event::ClockOff { ahead_seconds: 3_600 }));
