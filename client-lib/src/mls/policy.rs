@@ -137,11 +137,7 @@ fn gone<'c>(change: &'c Change, remaining: &[DeviceAddress]) -> Vec<&'c Professi
 }
 
 /// Nobody responsible goes unless somebody responsible is in the group after it, or they are shown to be revoked.
-fn keeps_responsible(
-    context: &CaseContext,
-    change: &Change,
-    remaining: &[DeviceAddress],
-) -> Result<(), Forbidden> {
+fn keeps_responsible(context: &CaseContext, change: &Change, remaining: &[DeviceAddress]) -> Result<(), Forbidden> {
     let responsible = context.responsible();
     let gone = gone(change, remaining);
     let unshown = |who: &ProfessionalAddress| {

@@ -120,6 +120,7 @@ async fn chat_of_one_to_two_hundred_bytes_makes_records_of_one_size_on_the_relay
         key_packages: 1,
         last_resort: true,
         inbox: 0,
+        crls: None,
     };
     core.feed(Input::Connected(connected)).await;
     let case = CaseId(rand::random());
