@@ -118,11 +118,7 @@ async fn act(session: &Session, command: DeviceCommand, output: Output) -> Outco
             let before = devices(session).await?;
             let mut meant = before.iter().filter(|(id, line)| !line.own && id.to_hex().starts_with(&device));
             let (Some((id, line)), None) = (meant.next(), meant.next()) else {
-                return Err(Failure::advised(
-                    Cause::Usage,
-                    say!("device-not-one"),
-                    say!("device-not-one-advice"),
-                ));
+                return Err(Failure::advised(Cause::Usage, say!("device-not-one"), say!("device-not-one-advice")));
             };
             session.client.drop_own_device(*id).await?;
             session.outbox_empty().await?;
@@ -134,20 +130,15 @@ async fn act(session: &Session, command: DeviceCommand, output: Output) -> Outco
 }
 
 async fn add(session: &Session, device: &str, number: Option<String>, output: Output) -> Outcome {
-    let id = DeviceId::from_hex(device).ok_or_else(|| {
-        Failure::advised(
-            Cause::Usage,
-            say!("device-id-form"),
-            say!("device-id-form-advice"),
-        )
-    })?;
+    let id = DeviceId::from_hex(device)
+        .ok_or_else(|| Failure::advised(Cause::Usage, say!("device-id-form"), say!("device-id-form-advice")))?;
     let number = match number {
         Some(number) => number,
         None => ask_for_number(output)?,
     };
-    let number: SafetyNumber = number.parse().map_err(|_| {
-        Failure::advised(Cause::Usage, say!("device-number-form"), say!("device-number-form-advice"))
-    })?;
+    let number: SafetyNumber = number
+        .parse()
+        .map_err(|_| Failure::advised(Cause::Usage, say!("device-number-form"), say!("device-number-form-advice")))?;
     session.try_to_catch_up().await?;
     let cases = session.client.cases().await?.len() as u64;
     session.client.add_own_device(id, number).await?;
