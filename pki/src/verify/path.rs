@@ -124,7 +124,8 @@ impl Search<'_> {
                 EndEntityCert::try_from(issuer).is_ok_and(|issuer| issuer.issuer() == crl.issuer())
             });
             if about_issuers {
-                authorities.hear(crl, self.with(issuers, crl, RevocationCheckDepth::Chain, UnknownStatusPolicy::Allow));
+                authorities
+                    .hear(crl, self.with(issuers, crl, RevocationCheckDepth::Chain, UnknownStatusPolicy::Allow));
             }
         }
         if authorities.is_revoked() {
