@@ -23,7 +23,18 @@ const PAGE: usize = 512;
 pub(super) fn of_command(command: &Command) -> Vec<Note> {
     vec![match command {
         Command::NewCase { case, .. } => Note::done(Activity::CaseOpened).in_case(*case),
-        Command::Send { case, item, draft } => of_item(*case, *item, draft),
+        Command::Send { case, item, draft } | Command::SendAnyway { case, item, draft } => {
+            of_item(*case, *item, draft)
+        }
+        Command::AddOwnDevice { .. } => Note::done(Activity::MemberAdded).of("asked: another own device"),
+        Command::DropOwnDevice { .. } => Note::done(Activity::MemberRemoved).of("asked: another own device"),
+        Command::Claim { case } => Note::done(Activity::RoleChanged).in_case(*case).of("asked: claim"),
+        Command::ConfirmClaim { case } => {
+            Note::done(Activity::RoleChanged).in_case(*case).of("asked: confirm a claim")
+        }
+        Command::WithdrawClaim { case } => {
+            Note::done(Activity::RoleChanged).in_case(*case).of("asked: take a claim back")
+        }
         Command::Add { case, professional, .. } => concerning(Activity::MemberAdded, *case, professional).of("asked"),
         Command::Remove { case, professional, .. } => {
             concerning(Activity::MemberRemoved, *case, professional).of("asked")
@@ -83,6 +94,29 @@ fn of_event(event: &Event) -> Vec<Note> {
         Event::CaseOpened { .. } => Vec::new(),
         // Known again at the next look; nobody did anything.
         Event::Unreachable { .. } | Event::ClockOff { .. } | Event::RelayReplaced => Vec::new(),
+        Event::Held { .. } | Event::RevocationListOverdue { .. } | Event::OldRevocationLists => Vec::new(),
+        // Beside the change of the members.
+        Event::TakenOut { case, by, devices } => {
+            let note = |device: &kring_protocol::address::DeviceAddress| Note {
+                by: Some(by.clone()),
+                concerns: Some(device.to_uri()),
+                ..Note::done(Activity::MemberRemoved).in_case(*case).of("revoked or ended")
+            };
+            devices.iter().map(note).collect()
+        }
+        Event::WithoutCoordinator { case } => {
+            vec![Note::done(Activity::RoleChanged).in_case(*case).of("nobody coordinates")]
+        }
+        Event::CoordinatorClaimed { case, by, claimant } => {
+            let claimed = claimant.as_ref().map_or_else(
+                || Note::done(Activity::RoleChanged).in_case(*case).of("no claim any more"),
+                |who| concerning(Activity::RoleChanged, *case, who).of("claims"),
+            );
+            vec![Note { by: Some(by.clone()), ..claimed }]
+        }
+        Event::CertificateRenewed { case, device } => {
+            vec![Note { by: Some(device.clone()), ..Note::done(Activity::KeysRenewed).in_case(*case) }]
+        }
         Event::Joined { case } => vec![Note::done(Activity::CaseJoined).in_case(*case)],
         Event::MembersChanged { case, by, added, removed } => {
             let note = |activity, member: &crate::case::Member| Note {
