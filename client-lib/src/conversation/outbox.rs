@@ -159,7 +159,8 @@ impl Step<'_> {
             // MLS says nothing while a proposal waits; another member's Commit, or the next epoch, goes on.
             return Ok(());
         }
-        if !stuck && !(leaving.is_empty() && out.is_empty()) {
+        let somebody_goes = !leaving.is_empty() || !out.is_empty();
+        if somebody_goes && !stuck {
             let waits =
                 if out.is_empty() { intents.first() } else { intents.iter().find(|intent| self.is_ready(intent.id)) };
             let wanted = waits.is_some_and(|first| !out.is_empty() || !first.value.want.is_commit());

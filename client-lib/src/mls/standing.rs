@@ -147,7 +147,8 @@ impl Leaves {
     pub(super) fn evidence(&self, credential: &Credential, key: &[u8]) -> Option<Arc<Crl>> {
         let device = self.ever(credential, key).ok()?;
         let Listed { revoked, seen } = self.listed(credential, key).ok()?;
-        if !revoked && !seen.is_some_and(|seen| seen.this_update > device.valid_until()) {
+        let signed_after_the_end = seen.is_some_and(|seen| seen.this_update > device.valid_until());
+        if !(revoked || signed_after_the_end) {
             return None;
         }
         let lists = self.lists.borrow();
