@@ -2,7 +2,6 @@
 //! runs, step by step in the order in which a fault shows soonest; `cargo xtask compare` measures.
 
 mod compare;
-mod instructions;
 mod outcome;
 mod step;
 
@@ -33,8 +32,6 @@ enum Task {
     },
     /// Compares the dependencies with the RustSec advisories, which come from the network.
     Advisories,
-    /// Counts the instructions of the relay's record path, and compares them with their limits. Needs valgrind.
-    Instructions,
     /// Measures Kring beside the limit and other people's brokers.
     Compare(compare::CompareArguments),
 }
@@ -44,10 +41,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Check { steps, keep_going } if steps.is_empty() => (Step::CHECK.to_vec(), keep_going),
         Task::Check { steps, keep_going } => (steps, keep_going),
         Task::Advisories => (vec![Step::Advisories], false),
-        Task::Instructions => {
-            let holds = instructions::run()?;
-            return Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-        }
         Task::Compare(arguments) => return compare::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
     let mut total = Outcome::default();
