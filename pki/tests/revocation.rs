@@ -6,7 +6,8 @@ mod world;
 use kring_pki::form::Serial;
 use kring_pki::issue::{Algorithm, IssueError, OrganisationCa, PrivateKey, Reason, Revocation, Validity};
 use kring_pki::verify::{
-    Crl, CrlError, Crls, MAX_CRL, Untrusted, VerifiedDevice, When, Whose, verify_device, verify_relay,
+    Crl, CrlError, Crls, MAX_CRL, UnbelievedCrl, Untrusted, VerifiedDevice, When, Whose, issuer_id, root_of,
+    verify_crl, verify_device, verify_relay,
 };
 use kring_protocol::ids::Timestamp;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, ServerName};
@@ -87,14 +88,71 @@ fn a_forged_list_neither_revokes_nor_hides_a_real_one() {
 }
 
 #[test]
-fn what_an_older_list_revokes_stays_revoked_and_the_newest_number_is_told() {
+fn of_an_issuers_lists_the_newest_decides_whatever_their_order() {
     let world = World::new();
-    let ((lost, _), (kept, _)) = (world.device(), world.device());
+    let (device, _) = world.device();
+    let revoking =
+        |number| list(&world.police.sign_crl(&[revoked(device.serial())], number, NOW, after(NOW, 7)).unwrap());
+    let empty = |number| list(&world.police.sign_crl(&[], number, NOW, after(NOW, 7)).unwrap());
+    let verdict = |crls: [Crl; 2]| check(&world, device.chain(), When::At(NOW), &Crls::from_iter(crls));
+    for crls in [[revoking(1), empty(2)], [empty(2), revoking(1)]] {
+        assert_eq!(verdict(crls).unwrap().crl().unwrap().number, 2, "taken back");
+    }
+    for crls in [[revoking(2), empty(1)], [empty(1), revoking(2)]] {
+        assert_eq!(verdict(crls), Err(Untrusted::Revoked(Whose::Device)));
+    }
+    for crls in [[revoking(1), empty(1)], [empty(1), revoking(1)]] {
+        assert_eq!(verdict(crls), Err(Untrusted::Revoked(Whose::Device)), "two with one number");
+    }
+    // The same for the region's lists about organisations.
+    let serial = police_serial(&world);
+    let region =
+        |number, serials: &[Revocation]| list(&world.region.sign_crl(serials, number, NOW, after(NOW, 7)).unwrap());
+    assert!(verdict([region(1, &[revoked(&serial)]), region(2, &[])]).is_ok());
+    let cut = verdict([region(2, &[revoked(&serial)]), region(1, &[])]);
+    assert_eq!(cut, Err(Untrusted::Revoked(Whose::Authority)));
+}
+
+#[test]
+fn a_list_is_handed_on_only_with_an_issuer_that_a_pinned_root_vouches_for() {
+    let world = World::new();
+    let (device, _) = world.device();
+    let none = Crls::none();
+    let own = world.police.sign_crl(&[revoked(device.serial())], 3, NOW, after(NOW, 7)).unwrap();
+    let police = world.police.certificate();
+    let verified = verify_crl(&own, Some(police), &world.anchors, NOW, &none).unwrap();
+    assert_eq!(Some(verified.issuer()), issuer_id(police));
+    assert!(verified.crl().revokes(device.serial()));
+
+    let root_list = world.region.sign_crl(&[revoked(&police_serial(&world))], 1, NOW, after(NOW, 7)).unwrap();
+    let verified = verify_crl(&root_list, None, &world.anchors, NOW, &none).unwrap();
+    assert_eq!(Some(verified.issuer()), issuer_id(world.region.certificate()));
+    assert_eq!(root_of(police, &world.anchors), issuer_id(world.region.certificate()));
     let mut crls = Crls::none();
-    crls.add(list(&world.police.sign_crl(&[], 2, after(NOW, 1), after(NOW, 8)).unwrap()));
-    crls.add(list(&world.police.sign_crl(&[revoked(lost.serial())], 1, NOW, after(NOW, 7)).unwrap()));
-    assert_eq!(check(&world, lost.chain(), When::At(NOW), &crls), Err(Untrusted::Revoked(Whose::Device)));
-    assert_eq!(check(&world, kept.chain(), When::At(NOW), &crls).unwrap().crl().unwrap().number, 2);
+    crls.add(verified.shared());
+
+    let refused = |der: &[u8], authority, now, crls: &Crls| {
+        verify_crl(der, authority, &world.anchors, now, crls).map(drop).unwrap_err()
+    };
+    let revoked_issuer = UnbelievedCrl::Issuer(Untrusted::Revoked(Whose::Authority));
+    assert_eq!(refused(&own, Some(police), NOW, &crls), revoked_issuer);
+    assert_eq!(refused(&own, None, NOW, &none), UnbelievedCrl::Issuer(Untrusted::UnknownRoot));
+    let council = Some(world.council.certificate());
+    assert_eq!(refused(&own, council, NOW, &none), UnbelievedCrl::List(CrlError::OtherIssuer));
+    let device_as_authority = Some(&device.chain()[0]);
+    assert_eq!(refused(&own, device_as_authority, NOW, &none), UnbelievedCrl::Issuer(Untrusted::NoOrganisation));
+    let elsewhere = World::new();
+    let foreign = elsewhere.police.sign_crl(&[], 9, NOW, after(NOW, 7)).unwrap();
+    let foreign_authority = Some(elsewhere.police.certificate());
+    assert_eq!(refused(&foreign, foreign_authority, NOW, &none), UnbelievedCrl::Issuer(Untrusted::UnknownRoot));
+    // Another region's organisation with the names of this one.
+    assert_eq!(refused(&foreign, Some(police), NOW, &none), UnbelievedCrl::List(CrlError::BadSignature));
+    let late = after(NOW, 100_000);
+    assert!(matches!(
+        refused(&own, Some(police), late, &none),
+        UnbelievedCrl::Issuer(Untrusted::Expired { whose: Whose::Authority, .. })
+    ));
+    assert_eq!(refused(b"garbage", Some(police), NOW, &none), UnbelievedCrl::List(CrlError::Unreadable));
 }
 
 #[test]

@@ -144,7 +144,12 @@ impl Failure {
             Self::Key(_) => 4,
             Self::Start(StartError::ObserveOthers(_)) => 3,
             Self::Start(StartError::Key(_) | StartError::Tls(_)) => 4,
-            Self::Start(StartError::Engine(_) | StartError::Store { .. } | StartError::Data { .. })
+            Self::Start(
+                StartError::Engine(_)
+                | StartError::Store { .. }
+                | StartError::Data { .. }
+                | StartError::Revocations(_),
+            )
             | Self::Maintenance { .. } => 5,
             Self::Start(StartError::Listen { .. } | StartError::Observe { .. }) => 6,
             Self::DrainedInPart => 7,

@@ -9,6 +9,7 @@ mod access;
 mod answer;
 mod command;
 mod core;
+mod enrolment;
 mod handle;
 mod page;
 mod reading;
@@ -19,8 +20,9 @@ mod views;
 
 pub use self::core::{Core, Randomness};
 pub use access::{AccessCheck, ProvenAccess};
-pub use answer::{Answer, Backlog, Followed, HelloFacts, InboxPart, Next, Stretch};
+pub use answer::{Answer, Backlog, Followed, HelloFacts, InboxPart, Letters, NewerLists, Next, Stretch};
 pub use command::{Command, ConnectionId, Outbound, Pushed, QueueFull, Requester};
+pub use enrolment::MailboxCommand;
 pub use handle::Engine;
 pub use thread::{Clock, Condition, EngineThread, OpenError, Settings};
 

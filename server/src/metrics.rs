@@ -55,6 +55,10 @@ declared! {
     backlog_records: Counter, counter, describe_counter, "kring_backlog_records_total", "Records sent as backlog";
     disk_free: Gauge, gauge, describe_gauge, "kring_disk_free_bytes", "Free bytes on the disk of the data folder";
     disk_alarm: Gauge, gauge, describe_gauge, "kring_disk_alarm", "1 while nothing new is taken for want of disk space";
+    crls_taken: Counter, counter, describe_counter, "kring_crls_taken_total", "Revocation lists taken, those that were there already included";
+    revoked: Counter, counter, describe_counter, "kring_revoked_total", "Live connections closed because their certificate is no longer believed";
+    enrolment_visits: Counter, counter, describe_counter, "kring_enrolment_visits_total", "Connections of devices without a certificate";
+    tickets_guessed: Counter, counter, describe_counter, "kring_tickets_guessed_total", "Requests about tickets that do not exist";
     reloads: Counter, counter, describe_counter, "kring_reloads_total", "Times that certificates were read again";
     draining: Gauge, gauge, describe_gauge, "kring_draining", "1 while the relay is stopping";
 }

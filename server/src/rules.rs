@@ -8,8 +8,13 @@
 //! | [`cursors`] | how far a log's readers are |
 //! | [`block`] | where a log's records stand in the journal, and what is missing of it |
 //! | [`device`] | KeyPackages (RFC 9420 §10, §16.8), places in the inbox, notes |
+//! | [`revocation`] | which lists of revoked certificates count, and whom they cut off (RFC 5280 §5) |
+//! | [`enrolment`] | tickets, requests for certificates and their answers |
+//! | [`guessing`] | who names tickets that do not exist |
+//! | [`directory`] | who is found |
 //! | [`professional`] | which devices a professional has |
 //! | [`quota`] | how much one device may do in a day |
+//! | [`pace`] | which time it is for dropping anything |
 //! | [`retention`] | what is dropped, and when |
 //!
 //! Each state is made from entries alone by its `apply`, so that a store can be replayed at any time, and remembers up
@@ -18,11 +23,16 @@
 pub mod block;
 pub mod cursors;
 pub mod device;
+pub mod directory;
+pub mod enrolment;
 pub mod entry;
 pub mod group;
+pub mod guessing;
 pub mod limits;
+pub mod pace;
 pub mod professional;
 pub mod quota;
 pub mod retention;
+pub mod revocation;
 
 pub use entry::Entry;

@@ -6,10 +6,12 @@
 //! [`queue`] and [`push`].
 
 mod answer;
+mod certificates;
 mod closing;
 mod deliver;
 mod disk;
 mod endpoint;
+mod enrol;
 mod intake;
 mod observe;
 mod patient;
@@ -28,14 +30,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use kring_protocol::limits::MAX_FRAME;
 use kring_protocol::refusal::Refusal;
 use quinn::Endpoint;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,9 +46,10 @@ pub use tls::TlsError;
 
 use self::disk::DiskAlarm;
 use self::endpoint::ResetSecret;
+use self::enrol::Visitors;
 use self::intake::FrameMemory;
 use self::registry::Registry;
-use self::tls::{Identity, Trust};
+use self::tls::{Believed, Identity, Trust};
 use crate::clock;
 use crate::config::{Config, Limits, Times, TlsFiles};
 use crate::engine::{self, Condition, Engine, EngineThread, OpenError};
@@ -74,6 +77,9 @@ pub enum StartError {
     /// The thread that owns the database.
     #[error(transparent)]
     Engine(#[from] OpenError),
+    /// The lists of revoked certificates in the database cannot be read.
+    #[error("the revocation lists in the database cannot be read: {0}")]
+    Revocations(Refusal),
     /// The data folder cannot be made or looked at.
     #[error("the data folder {} cannot be used: {source}", path.display())]
     Data {
@@ -119,13 +125,16 @@ pub(crate) struct Shell {
     pub(crate) draining: Arc<AtomicBool>,
     /// Connections say farewell.
     pub(crate) drain: CancellationToken,
-    trust: RwLock<Arc<Trust>>,
+    pub(crate) believed: Believed,
+    pub(crate) visitors: Visitors,
+    /// Told when an organisation's administration has answered something.
+    pub(crate) answered: watch::Sender<()>,
 }
 
 impl Shell {
     /// What is believed about devices now.
     pub(crate) fn trust(&self) -> Arc<Trust> {
-        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.believed.now()
     }
 
     /// Closes the connections of devices that are no longer believed.
@@ -134,6 +143,7 @@ impl Shell {
         let unbelieved = self.registry.unbelieved(|chain| trust.judge(chain, now).is_ok());
         tracing::info!(closed = unbelieved.len(), "connections judged by the certificates read anew");
         for connection in unbelieved {
+            self.metrics.revoked.increment(1);
             connection.close(closing::code(&Refusal::Revoked), &[]);
         }
     }
@@ -217,7 +227,7 @@ pub(crate) async fn start_on(
     secret: &ResetSecret,
 ) -> Result<RunningRelay, StartError> {
     let data = config.store.data.clone();
-    let identity = Identity::load(&config.tls)?;
+    let identity = Identity::load(&config.tls, clock::now())?;
 
     let metrics = Arc::new(Metrics::new());
     metrics.install();
@@ -243,8 +253,14 @@ pub(crate) async fn start_on(
         disk: alarm.clone(),
         draining: Arc::default(),
         drain: CancellationToken::new(),
-        trust: RwLock::new(identity.trust),
+        believed: identity.believed,
+        visitors: Visitors::default(),
+        answered: watch::Sender::new(()),
     });
+    certificates::recall(&shell).await.map_err(StartError::Revocations)?;
+    for list in identity.lists {
+        certificates::from_file(&shell, list).await;
+    }
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let mut observe_addr = None;
     if let Some(observe) = config.observe {
@@ -306,10 +322,16 @@ impl RunningRelay {
     /// Reads certificates, roots and revocation lists again: for connections from now on, and those of devices that are
     /// no longer believed are closed. After an error everything is as before.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let identity = Identity::load(&self.files)?;
-        let quic = endpoint::server_config(identity.quic, &self.shell.limits, &self.shell.times);
+        let quic = tls::server_tls(&self.files, &self.shell.believed)?;
+        let lists = self.shell.believed.reload(&self.files, clock::now())?;
+        let quic = endpoint::server_config(quic, &self.shell.limits, &self.shell.times);
         self.endpoint.set_server_config(Some(quic));
-        *self.shell.trust.write().unwrap_or_else(PoisonError::into_inner) = identity.trust;
+        let shell = self.shell.clone();
+        self.tasks.spawn(async move {
+            for list in lists {
+                certificates::from_file(&shell, list).await;
+            }
+        });
         self.shell.metrics.reloads.increment(1);
         self.shell.close_unbelieved();
         Ok(())

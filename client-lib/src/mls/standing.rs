@@ -89,7 +89,7 @@ impl Leaves {
     pub(crate) fn learn(&self, list: VerifiedCrl) {
         let (issuer, authority) = (list.issuer(), list.authority().cloned());
         let mut lists = self.lists.borrow_mut();
-        lists.each.insert(issuer, (Arc::new(list.into_crl()), authority));
+        lists.each.insert(issuer, (list.shared(), authority));
         let mut all = self.given.clone();
         lists.each.values().for_each(|(crl, _)| all.add(Arc::clone(crl)));
         lists.all = all;

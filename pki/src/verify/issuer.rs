@@ -4,6 +4,8 @@
 //! Refused: an authority whose certificate is not of a pinned root, not an organisation's, not valid now or revoked; a list
 //! that is not its issuer's own or that [`Crl::from_der`] refuses.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest;
 use kring_protocol::ids::{IssuerId, Timestamp};
 use rustls_pki_types::CertificateDer;
@@ -15,7 +17,7 @@ use crate::read::Certificate;
 /// A list whose issuer is known. Only [`verify_crl`] makes it.
 #[derive(Debug)]
 pub struct VerifiedCrl {
-    crl: Crl,
+    crl: Arc<Crl>,
     issuer: IssuerId,
     authority: Option<CertificateDer<'static>>,
 }
@@ -47,9 +49,9 @@ impl VerifiedCrl {
         self.authority.as_ref()
     }
 
-    /// The list alone.
-    pub fn into_crl(self) -> Crl {
-        self.crl
+    /// The list, shared.
+    pub fn shared(&self) -> Arc<Crl> {
+        self.crl.clone()
     }
 }
 
@@ -80,12 +82,12 @@ pub fn verify_crl(
         let mut roots = anchors.certificates().iter();
         let root = roots.find(|root| crl.verify(root).is_ok()).ok_or(Untrusted::UnknownRoot)?;
         let issuer = issuer_id(root).ok_or(Untrusted::Unreadable)?;
-        return Ok(VerifiedCrl { crl, issuer, authority: None });
+        return Ok(VerifiedCrl { crl: Arc::new(crl), issuer, authority: None });
     };
     verify_authority(authority, anchors, now, crls)?;
     crl.verify(authority)?;
     let issuer = issuer_id(authority).ok_or(Untrusted::Unreadable)?;
-    Ok(VerifiedCrl { crl, issuer, authority: Some(authority.clone().into_owned()) })
+    Ok(VerifiedCrl { crl: Arc::new(crl), issuer, authority: Some(authority.clone().into_owned()) })
 }
 
 /// Checks an organisation's certificate by itself, without a device's below it.

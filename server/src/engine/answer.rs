@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use kring_protocol::ids::{Epoch, Incarnation, Seq, Timestamp};
+use kring_protocol::ids::{CrlDigest, Epoch, Incarnation, Seq, Timestamp};
 use kring_protocol::message as wire;
+use kring_protocol::payload::Payload;
 
 use super::access::AccessCheck;
+use crate::rules::revocation::ListAt;
 
 /// The answer to an accepted command.
 #[derive(Debug, Clone)]
@@ -28,6 +30,36 @@ pub enum Answer {
     Claimed(wire::Claimed),
     /// To a read of the inbox.
     Inbox(InboxPart),
+    /// To a question for lists of revoked certificates.
+    NewerLists(NewerLists),
+    /// To a read of one of them.
+    Crl(Option<wire::Crl>),
+    /// To a read of tickets.
+    Tickets(Vec<wire::TicketRequest>),
+    /// To a read of renewals.
+    Renewals(Letters<wire::Renewal>),
+    /// To a question for an answer.
+    Letter(Payload),
+    /// To a search.
+    Found(wire::Found),
+}
+
+/// Lists of revoked certificates that a client does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewerLists {
+    /// Where they stand.
+    pub lists: Vec<ListAt>,
+    /// Which lists there are.
+    pub digest: CrlDigest,
+}
+
+/// A part of a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letters<T> {
+    /// In order.
+    pub letters: Vec<T>,
+    /// There are more.
+    pub more: bool,
 }
 
 /// What a hello's answer tells of the relay and the connection's device.
@@ -43,6 +75,8 @@ pub struct HelloFacts {
     pub last_resort: bool,
     /// Notes waiting in the device's inbox.
     pub inbox: u64,
+    /// Which lists of revoked certificates there are.
+    pub crls: CrlDigest,
 }
 
 /// One part of the answer to a read or a follow.

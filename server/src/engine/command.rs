@@ -7,18 +7,23 @@
 use std::fmt;
 use std::sync::Arc;
 
+use kring_pki::verify::{TrustAnchors, VerifiedCrl, VerifiedDevice};
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Seq, Subscription};
 use kring_protocol::message as wire;
 
 use super::access::ProvenAccess;
+use super::enrolment::MailboxCommand;
+use crate::rules::directory::Listing;
+use crate::rules::enrolment::Organisation;
+use crate::rules::revocation::ListAt;
 
 /// Number of a connection, random, and the only name that a connection has in logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
 /// Whose connection it is; for the requests that concern a device, never for those that concern a group.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requester {
     /// The connection.
     pub connection: ConnectionId,
@@ -26,9 +31,24 @@ pub struct Requester {
     pub device: DeviceId,
     /// The professional of its certificate.
     pub professional: ProfessionalAddress,
+    /// The organisation that issued it.
+    pub organisation: Organisation,
+    /// What the directory has of it when it publishes.
+    pub listing: Arc<Listing>,
 }
 
 impl Requester {
+    /// A device that has been verified against these roots; none if one of its certificates cannot be read.
+    pub fn verified(connection: ConnectionId, device: &VerifiedDevice, anchors: &TrustAnchors) -> Option<Self> {
+        Some(Self {
+            connection,
+            device: device.address().device,
+            professional: device.address().professional.clone(),
+            organisation: Organisation::new(device.organisation_domain()),
+            listing: Arc::new(Listing::of(device, anchors)?),
+        })
+    }
+
     /// The device together with whose it is: a device's id alone is vouched for by its organisation only.
     pub fn address(&self) -> DeviceAddress {
         DeviceAddress { professional: self.professional.clone(), device: self.device }
@@ -198,9 +218,22 @@ pub enum Command {
     },
     /// [`wire::EraseGroup`].
     EraseGroup(ProvenAccess),
-    /// A device is revoked: its KeyPackages and inbox go.
-    RevokeDevice(DeviceId),
-    /// Begins a pass of retention now, instead of within the hour.
+    /// [`wire::PublishCrl`].
+    PublishCrl(Arc<VerifiedCrl>),
+    /// [`wire::ReadCrls`]: which lists there are that the client does not have.
+    ReadCrls(Vec<wire::KnownCrl>),
+    /// One of these lists.
+    ReadCrl(ListAt),
+    /// Something about a mailbox for certificates.
+    Mailbox(MailboxCommand),
+    /// [`wire::SearchDirectory`].
+    SearchDirectory {
+        /// Counted against its searches, and not stored.
+        device: DeviceId,
+        /// The request.
+        request: wire::SearchDirectory,
+    },
+    /// Begins a pass of retention now, instead of within the hour: the clock is right.
     Sweep,
     /// Time has passed: checkpoint and retention go on.
     Tick,
@@ -236,7 +269,11 @@ impl Command {
             Self::ReadInbox { .. } => "ReadInbox",
             Self::AcknowledgeInbox { .. } => "AcknowledgeInbox",
             Self::EraseGroup(_) => "EraseGroup",
-            Self::RevokeDevice(_) => "RevokeDevice",
+            Self::PublishCrl(_) => "PublishCrl",
+            Self::ReadCrls(_) => "ReadCrls",
+            Self::ReadCrl(_) => "ReadCrl",
+            Self::Mailbox(command) => command.name(),
+            Self::SearchDirectory { .. } => "SearchDirectory",
             Self::Sweep => "Sweep",
             Self::Tick => "Tick",
             Self::Drain => "Drain",

@@ -6,7 +6,6 @@
 //! answers are returned. When the append fails, every answer is the failure, nothing is delivered, and so it stays
 //! until the relay is started again: the views are then ahead of the disk.
 
-use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{ClaimId, DeviceId, Timestamp};
 use kring_protocol::limits::MAX_CURSOR_MOVES;
 use kring_protocol::message::{self as wire, Push};
@@ -15,7 +14,7 @@ use kring_protocol::refusal::{Refusal, RefusedRecipient};
 use super::access::{AccessCheck, ProvenAccess};
 use super::answer::{Answer, Followed, HelloFacts, Next};
 use super::command::{Command, Requester};
-use super::subscriptions::{Fresh, Subscriptions};
+use super::subscriptions::{Fresh, Subscriptions, Whom};
 use super::sweep::Sweep;
 use super::thread::Settings;
 use super::views::Views;
@@ -23,6 +22,7 @@ use crate::rules::device::{self, Device};
 use crate::rules::entry::{ClaimPart, Claimed, Entry};
 use crate::rules::group::{self, Verdict};
 use crate::rules::limits::{CLAIM_LIFETIME, LOW_KEY_PACKAGES};
+use crate::rules::pace::Pace;
 use crate::rules::quota::Quotas;
 use crate::store::{Store, StoreError};
 
@@ -55,13 +55,14 @@ impl From<StoreError> for Stop {
 pub struct Core {
     pub(super) views: Views,
     subscriptions: Subscriptions,
-    quotas: Quotas,
+    pub(super) quotas: Quotas,
     settings: Settings,
     randomness: Randomness,
     sweep: Sweep,
+    pace: Pace,
     /// Records and notices of the present batch.
     fresh: Vec<Fresh>,
-    notices: Vec<(DeviceAddress, Push)>,
+    pub(super) notices: Vec<(Whom, Push)>,
     last_checkpoint: Timestamp,
     failed: Option<Refusal>,
     drained: bool,
@@ -70,8 +71,10 @@ pub struct Core {
 impl Core {
     /// Brings the views up to date.
     pub fn open(store: Box<dyn Store>, settings: Settings, randomness: Randomness) -> Result<Self, StoreError> {
+        let views = Views::open(store, settings.views)?;
         Ok(Self {
-            views: Views::open(store, settings.views)?,
+            pace: Pace::new(views.newest_time()?),
+            views,
             subscriptions: Subscriptions::default(),
             quotas: Quotas::default(),
             settings,
@@ -116,8 +119,8 @@ impl Core {
         for fresh in self.fresh.drain(..) {
             self.subscriptions.deliver(&fresh);
         }
-        for (device, push) in self.notices.drain(..) {
-            self.subscriptions.notify(&device, &push);
+        for (whom, push) in self.notices.drain(..) {
+            self.subscriptions.notify(&whom, &push);
         }
         self.subscriptions.flush();
         if ticked {
@@ -168,8 +171,18 @@ impl Core {
             self.views.begin_checkpoint();
         }
         self.views.step()?;
-        for group in self.sweep.step(&mut self.views, now)? {
-            self.subscriptions.end(group, &Refusal::Forbidden);
+        let doubted = self.pace.doubted();
+        if let Some(now) = self.pace.step(now) {
+            for group in self.sweep.step(&mut self.views, now)? {
+                self.subscriptions.end(group, &Refusal::Forbidden);
+            }
+        }
+        if doubted == 0 && self.pace.doubted() > Timestamp::DAY {
+            let days = self.pace.doubted() / Timestamp::DAY;
+            tracing::warn!(
+                days,
+                "the clock is far ahead of what was written last; check it: old records begin to expire"
+            );
         }
         Ok(())
     }
@@ -239,20 +252,21 @@ impl Core {
                 let entry = head.erase(access, now)?;
                 self.write_if(entry)
             }
-            Command::RevokeDevice(device) => {
-                let unknown = Device::default();
-                let entry = self.views.device(device)?.map_or(&unknown, |known| &*known).revoke(device);
-                self.write_if(entry)
-            }
+            Command::PublishCrl(list) => self.take_crl(&list),
+            Command::ReadCrls(known) => self.newer_lists(&known),
+            Command::ReadCrl(list) => self.read_crl(list),
+            Command::Mailbox(command) => self.mailbox_command(command, now),
+            Command::SearchDirectory { device, request } => self.search(device, &request, now),
             Command::Sweep => {
                 self.sweep.restart();
+                self.pace.confirm();
                 Ok(Answer::Done)
             }
             Command::Tick | Command::Drain => Ok(Answer::Done),
         }
     }
 
-    fn write_if(&mut self, entry: Option<Entry>) -> Result<Answer, Stop> {
+    pub(super) fn write_if(&mut self, entry: Option<Entry>) -> Result<Answer, Stop> {
         if let Some(entry) = entry {
             self.views.write(&entry)?;
         }
@@ -268,10 +282,9 @@ impl Core {
 
     fn hello(&mut self, requester: &Requester, now: Timestamp) -> Result<Answer, Stop> {
         let incarnation = self.views.store().incarnation();
+        self.require_not_revoked(requester)?;
+        let crls = self.views.revocations()?.digest();
         let device = self.device_of(requester)?;
-        if device.is_revoked() {
-            return Err(Refusal::Revoked.into());
-        }
         let count = device.count();
         Ok(Answer::Hello(HelloFacts {
             incarnation,
@@ -279,6 +292,7 @@ impl Core {
             key_packages: count.single_use,
             last_resort: count.last_resort,
             inbox: device.waiting(),
+            crls,
         }))
     }
 
@@ -366,7 +380,7 @@ impl Core {
     fn tell_inbox(&mut self, device: DeviceId) -> Result<(), Stop> {
         if let Some(known) = self.views.device(device)? {
             let waiting = Push::InboxWaiting(wire::InboxWaiting { through: known.newest() });
-            self.notices.extend(known.address(device).map(|address| (address, waiting)));
+            self.notices.extend(known.address(device).map(|address| (Whom::Device(address), waiting)));
         }
         Ok(())
     }
@@ -395,9 +409,11 @@ impl Core {
         request: &wire::PublishKeyPackages,
         now: Timestamp,
     ) -> Result<Answer, Stop> {
+        self.require_not_revoked(requester)?;
         let unknown = Device::default();
         let known = self.views.device(requester.device)?.map_or(&unknown, |device| &*device);
-        let entry = device::publish(known, requester.device, &requester.professional, request)?;
+        let (listing, professional) = (&requester.listing, &requester.professional);
+        let entry = device::publish(known, requester.device, professional, listing, request)?;
         if let Some(professional) = self.views.professional_page(&requester.professional)? {
             professional.admit(requester.device)?;
         }
@@ -467,7 +483,8 @@ impl Core {
             let Some(known) = self.views.device(device)? else { continue };
             let count = known.count();
             if count.single_use < LOW_KEY_PACKAGES as u64 {
-                self.notices.extend(known.address(device).map(|address| (address, Push::KeyPackagesLow(count))));
+                let low = known.address(device).map(|it| (Whom::Device(it), Push::KeyPackagesLow(count)));
+                self.notices.extend(low);
             }
         }
         Ok(Answer::Claimed(answer))

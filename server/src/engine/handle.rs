@@ -1,20 +1,23 @@
 //! The handle through which the shell asks the engine. Cheap to clone.
 //!
-//! The queue to the engine has no bound of its own: each command in it belongs to a request that waits for its answer,
-//! and the shell bounds those. Refused: everything once the engine has stopped ([`Refusal::Draining`]) or has failed
+//! Refused: a command when [`MOST_WAITING`] wait for their answers already ([`Refusal::Busy`]), and everything once the engine has stopped ([`Refusal::Draining`]) or has failed
 //! ([`Refusal::StoreFailed`]).
 
 use std::sync::Arc;
 
-use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Seq, Subscription};
+use kring_pki::verify::VerifiedCrl;
+use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Seq, Subscription, TicketId};
 use kring_protocol::message as wire;
+use kring_protocol::payload::Payload;
 use kring_protocol::refusal::Refusal;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::access::{AccessCheck, ProvenAccess};
-use super::answer::{Answer, Followed, HelloFacts, InboxPart, Stretch};
+use super::answer::{Answer, Followed, HelloFacts, InboxPart, Letters, NewerLists, Stretch};
 use super::command::{Command, ConnectionId, Outbound, Requester};
+use super::enrolment::MailboxCommand;
 use super::thread::Condition;
+use crate::rules::revocation::ListAt;
 
 /// A command and whom to answer.
 pub(crate) struct Letter {
@@ -27,7 +30,13 @@ pub(crate) struct Letter {
 pub struct Engine {
     letters: mpsc::UnboundedSender<Letter>,
     condition: watch::Receiver<Condition>,
+    places: Arc<Semaphore>,
 }
+
+/// Commands that wait for their answers at once: 16 full batches, which take a tenth of a second.
+const MOST_WAITING: usize = 16 << 10;
+/// Milliseconds after which to try again when that many wait.
+const BUSY_MS: u64 = 1_000;
 
 /// Takes the one kind of answer that a command has.
 macro_rules! expect_answer {
@@ -41,7 +50,7 @@ macro_rules! expect_answer {
 
 impl Engine {
     pub(crate) fn new(letters: mpsc::UnboundedSender<Letter>, condition: watch::Receiver<Condition>) -> Self {
-        Self { letters, condition }
+        Self { letters, condition, places: Arc::new(Semaphore::new(MOST_WAITING)) }
     }
 
     /// How the engine is now.
@@ -60,6 +69,8 @@ impl Engine {
     }
 
     async fn ask(&self, command: Command) -> Result<Answer, Refusal> {
+        // Kept until the answer has come.
+        let Ok(_place) = self.places.try_acquire() else { return Err(Refusal::Busy { after_ms: BUSY_MS }) };
         let (reply, answer) = oneshot::channel();
         if self.letters.send(Letter { command, reply: Some(reply) }).is_err() {
             return Err(self.stopped().await);
@@ -205,9 +216,61 @@ impl Engine {
         self.done(Command::EraseGroup(access)).await
     }
 
-    /// Drops the KeyPackages and the inbox of a revoked device, for good.
-    pub async fn revoke_device(&self, device: DeviceId) -> Result<(), Refusal> {
-        self.done(Command::RevokeDevice(device)).await
+    /// Takes a list of revoked certificates: what it cuts off loses KeyPackages and inbox.
+    pub async fn publish_crl(&self, list: Arc<VerifiedCrl>) -> Result<(), Refusal> {
+        self.done(Command::PublishCrl(list)).await
+    }
+
+    /// Which lists of revoked certificates there are that are not known.
+    pub async fn newer_crls(&self, known: Vec<wire::KnownCrl>) -> Result<NewerLists, Refusal> {
+        expect_answer!(self.ask(Command::ReadCrls(known)).await, NewerLists)
+    }
+
+    /// Reads one of these lists; none if a newer one has taken its place.
+    pub async fn read_crl(&self, list: ListAt) -> Result<Option<wire::Crl>, Refusal> {
+        expect_answer!(self.ask(Command::ReadCrl(list)).await, Crl)
+    }
+
+    /// Asks something of a mailbox that has nothing to answer.
+    pub async fn mailbox(&self, command: MailboxCommand) -> Result<(), Refusal> {
+        self.done(Command::Mailbox(command)).await
+    }
+
+    /// Reads the requests of these tickets, few at a time.
+    pub async fn read_tickets(
+        &self,
+        requester: Requester,
+        tickets: Vec<TicketId>,
+    ) -> Result<Vec<wire::TicketRequest>, Refusal> {
+        let command = MailboxCommand::ReadTickets(requester, tickets);
+        expect_answer!(self.ask(Command::Mailbox(command)).await, Tickets)
+    }
+
+    /// Reads some requests for renewal.
+    pub async fn read_renewals(
+        &self,
+        requester: Requester,
+        request: wire::ReadRenewals,
+    ) -> Result<Letters<wire::Renewal>, Refusal> {
+        let command = MailboxCommand::ReadRenewals(requester, request);
+        expect_answer!(self.ask(Command::Mailbox(command)).await, Renewals)
+    }
+
+    /// The answer to a new device's request.
+    pub async fn fetch_answer(&self, request: wire::FetchAnswer) -> Result<Payload, Refusal> {
+        let command = MailboxCommand::FetchAnswer(request);
+        expect_answer!(self.ask(Command::Mailbox(command)).await, Letter)
+    }
+
+    /// The answer to a device's request for renewal.
+    pub async fn fetch_renewal(&self, requester: Requester, request: wire::FetchRenewal) -> Result<Payload, Refusal> {
+        let command = MailboxCommand::FetchRenewal(requester, request);
+        expect_answer!(self.ask(Command::Mailbox(command)).await, Letter)
+    }
+
+    /// Looks into the directory.
+    pub async fn search(&self, device: DeviceId, request: wire::SearchDirectory) -> Result<wire::Found, Refusal> {
+        expect_answer!(self.ask(Command::SearchDirectory { device, request }).await, Found)
     }
 
     /// Begins a pass of retention now, instead of within the hour.
@@ -218,5 +281,27 @@ impl Engine {
     /// Accepts nothing new from now on, and returns when everything is checkpointed. The thread then ends.
     pub async fn drain(&self) -> Result<(), Refusal> {
         self.done(Command::Drain).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn when_too_many_wait_the_newest_is_told_to_come_again_and_an_answer_makes_room() {
+        let (letters, mut waiting) = mpsc::unbounded_channel();
+        let (_condition, condition) = watch::channel(Condition::Well);
+        let mut engine = Engine::new(letters, condition);
+        engine.places = Arc::new(Semaphore::new(1));
+        let first = tokio::spawn({
+            let engine = engine.clone();
+            async move { engine.sweep().await }
+        });
+        let letter: Letter = waiting.recv().await.expect("the first");
+        assert_eq!(engine.sweep().await, Err(Refusal::Busy { after_ms: BUSY_MS }));
+        letter.reply.expect("asked").send(Ok(Answer::Done)).expect("waited for");
+        assert_eq!(first.await.expect("ended"), Ok(()));
+        assert_eq!(engine.places.available_permits(), 1);
     }
 }

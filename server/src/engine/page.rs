@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::rules::block::Block;
 use crate::rules::device::Device;
+use crate::rules::directory::Shard;
+use crate::rules::enrolment::{Mailbox, TicketOwner};
 use crate::rules::group::Head;
 use crate::rules::professional::Professional;
+use crate::rules::revocation::Revocations;
 use crate::store::{PageId, Position, StoreError};
 
 /// Groups that are to be erased.
@@ -30,6 +33,10 @@ pub(super) enum Page {
     Device(Device),
     Professional(Professional),
     Erasing(ErasingGroups),
+    Revocations(Revocations),
+    Shard(Shard),
+    Mailbox(Mailbox),
+    Ticket(TicketOwner),
 }
 
 /// Bytes of a page's place in memory besides its contents.
@@ -44,6 +51,10 @@ pub(super) fn weight(page: Option<&Page>) -> usize {
             Some(Page::Device(page)) => page.weight(),
             Some(Page::Professional(page)) => page.weight(),
             Some(Page::Erasing(page)) => page.groups.len() * 32,
+            Some(Page::Revocations(page)) => page.weight(),
+            Some(Page::Shard(page)) => page.weight(),
+            Some(Page::Mailbox(page)) => page.weight(),
+            Some(Page::Ticket(_)) => size_of::<TicketOwner>(),
             None => 0,
         }
 }
@@ -56,6 +67,10 @@ pub(super) fn encode(page: &Page) -> Bytes {
         Page::Device(page) => frame::encode_body(page),
         Page::Professional(page) => frame::encode_body(page),
         Page::Erasing(page) => frame::encode_body(page),
+        Page::Revocations(page) => frame::encode_body(page),
+        Page::Shard(page) => frame::encode_body(page),
+        Page::Mailbox(page) => frame::encode_body(page),
+        Page::Ticket(page) => frame::encode_body(page),
     }
     .into()
 }
@@ -71,5 +86,9 @@ pub(super) fn decode(id: &PageId, bytes: &[u8]) -> Result<Page, StoreError> {
         PageId::Device(_) => Page::Device(read(bytes)?),
         PageId::Professional(_) => Page::Professional(read(bytes)?),
         PageId::Erasing => Page::Erasing(read(bytes)?),
+        PageId::Revocations => Page::Revocations(read(bytes)?),
+        PageId::Shard(_) => Page::Shard(read(bytes)?),
+        PageId::Mailbox(_) => Page::Mailbox(read(bytes)?),
+        PageId::Ticket(_) => Page::Ticket(read(bytes)?),
     })
 }

@@ -8,6 +8,7 @@
 //! a connection. Everything here costs what it touches: a delivery its followers, an end its own subscriptions.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,10 +18,22 @@ use kring_protocol::message::{self as wire, Push};
 use kring_protocol::refusal::Refusal;
 
 use super::command::{ConnectionId, Outbound, Pushed, QueueFull, Requester};
+use crate::rules::enrolment::Organisation;
 use crate::rules::limits::MAX_SUBSCRIPTIONS;
+
+/// Who is told something.
+pub(super) enum Whom {
+    /// All connections of a device.
+    Device(DeviceAddress),
+    /// All connections of an organisation's administration.
+    Administration(Organisation),
+    /// All connections.
+    Everybody,
+}
 
 struct Connection {
     address: DeviceAddress,
+    administers: Option<Organisation>,
     outbound: Arc<dyn Outbound>,
     follows: HashMap<Subscription, GroupId>,
     /// Something was pushed since the last flush.
@@ -55,6 +68,7 @@ pub(super) struct Fresh {
 pub(super) struct Subscriptions {
     connections: HashMap<ConnectionId, Connection>,
     devices: HashMap<DeviceAddress, HashSet<ConnectionId>>,
+    administrations: HashMap<Organisation, HashSet<ConnectionId>>,
     groups: HashMap<GroupId, BTreeMap<ConnectionId, Follower>>,
     unflushed: Vec<ConnectionId>,
 }
@@ -63,7 +77,13 @@ impl Subscriptions {
     pub(super) fn connect(&mut self, requester: &Requester, outbound: Arc<dyn Outbound>) {
         let address = requester.address();
         self.devices.entry(address.clone()).or_default().insert(requester.connection);
-        let connection = Connection { address, outbound, follows: HashMap::new(), unflushed: false };
+        let organisation = &requester.organisation;
+        let administers =
+            organisation.require_administration(&requester.professional).is_ok().then(|| organisation.clone());
+        if let Some(organisation) = &administers {
+            self.administrations.entry(organisation.clone()).or_default().insert(requester.connection);
+        }
+        let connection = Connection { address, administers, outbound, follows: HashMap::new(), unflushed: false };
         self.connections.insert(requester.connection, connection);
     }
 
@@ -72,11 +92,9 @@ impl Subscriptions {
         for group in connection.follows.into_values() {
             self.forget(group, id);
         }
-        if let Some(connections) = self.devices.get_mut(&connection.address) {
-            connections.remove(&id);
-            if connections.is_empty() {
-                self.devices.remove(&connection.address);
-            }
+        forget_in(&mut self.devices, &connection.address, id);
+        if let Some(organisation) = &connection.administers {
+            forget_in(&mut self.administrations, organisation, id);
         }
     }
 
@@ -156,11 +174,18 @@ impl Subscriptions {
         }
     }
 
-    /// Tells all connections of a device something.
-    pub(super) fn notify(&mut self, device: &DeviceAddress, push: &Push) {
-        for id in self.devices.get(device).into_iter().flatten() {
-            if let Some(connection) = self.connections.get_mut(id) {
-                let _full = connection.push(*id, Pushed::Notice(push.clone()), &mut self.unflushed);
+    /// Tells somebody something.
+    pub(super) fn notify(&mut self, whom: &Whom, push: &Push) {
+        let ids: Vec<ConnectionId> = match whom {
+            Whom::Device(device) => self.devices.get(device).into_iter().flatten().copied().collect(),
+            Whom::Administration(organisation) => {
+                self.administrations.get(organisation).into_iter().flatten().copied().collect()
+            }
+            Whom::Everybody => self.connections.keys().copied().collect(),
+        };
+        for id in ids {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                let _full = connection.push(id, Pushed::Notice(push.clone()), &mut self.unflushed);
             }
         }
     }
@@ -172,6 +197,15 @@ impl Subscriptions {
                 connection.unflushed = false;
                 connection.outbound.flush();
             }
+        }
+    }
+}
+
+fn forget_in<K: Eq + Hash>(map: &mut HashMap<K, HashSet<ConnectionId>>, key: &K, id: ConnectionId) {
+    if let Some(connections) = map.get_mut(key) {
+        connections.remove(&id);
+        if connections.is_empty() {
+            map.remove(key);
         }
     }
 }

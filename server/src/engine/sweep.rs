@@ -11,7 +11,7 @@ use kring_protocol::ids::{DeviceId, GroupId, InboxSeq, Seq, Timestamp};
 use super::views::Views;
 use crate::rules::Entry;
 use crate::rules::block::{block_of, first_of};
-use crate::rules::entry::{Acknowledged, Appended, Erasing, Expired};
+use crate::rules::entry::{Acknowledged, Appended, Erased, Expired};
 use crate::rules::retention::{erasure_is_due, note_expires, record_expires};
 use crate::store::{Position, StoreError};
 
@@ -86,8 +86,9 @@ impl Sweep {
 fn erase_due(views: &mut Views, now: Timestamp) -> Result<Vec<GroupId>, StoreError> {
     let mut erased = Vec::new();
     for group in views.erasing()? {
-        if views.head(group)?.is_some_and(|head| erasure_is_due(head, now)) {
-            views.write(&Entry::Erased(Erasing { group, at: now }))?;
+        let due = views.head(group)?.filter(|head| erasure_is_due(head, now));
+        if let Some((first_block, newest)) = due.map(|head| (head.first_block(), head.newest())) {
+            views.write(&Entry::Erased(Erased { group, at: now, first_block, newest }))?;
             erased.push(group);
         }
     }
@@ -113,15 +114,26 @@ fn expire(
             Ok(needed)
         }
         Entry::Noted(entry) => expire_note(views, position, entry.device, now, notes),
-        Entry::Published(entry) => Ok(views.device(entry.device)?.is_some_and(|device| device.needs(position))),
+        Entry::Published(entry) => {
+            let listed = views.shard(entry.device)?.is_some_and(|shard| shard.needs(entry.device, position));
+            Ok(listed || views.device(entry.device)?.is_some_and(|device| device.needs(position)))
+        }
+        Entry::CrlTaken(_) => Ok(views.revocations()?.needs(position)),
+        Entry::Enrolment(entry) => {
+            let Some(mailbox) = views.mailbox(entry.organisation())? else { return Ok(false) };
+            let (needed, over) = (mailbox.needs(position, entry), mailbox.expire(position, entry, now));
+            if let Some(over) = over {
+                views.write(&over)?;
+            }
+            Ok(needed)
+        }
         Entry::Created(_)
         | Entry::CursorRegistered(_)
         | Entry::Expired(_)
         | Entry::Erasing(_)
         | Entry::Erased(_)
         | Entry::Claimed(_)
-        | Entry::Acknowledged(_)
-        | Entry::Revoked(_) => Ok(false),
+        | Entry::Acknowledged(_) => Ok(false),
     }
 }
 

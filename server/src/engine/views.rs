@@ -13,18 +13,23 @@ use super::page::{ErasingGroups, Page, decode, encode, weight};
 use crate::rules::Entry;
 use crate::rules::block::{Block, block_of};
 use crate::rules::device::Device;
-use crate::rules::entry::{Appended, Erasing, Expired};
+use crate::rules::directory::Directory;
+use crate::rules::entry::{Appended, Erased, Expired};
 use crate::rules::group::Head;
 use crate::rules::professional::Professional;
 use crate::store::{PageId, Position, Store, StoreError};
 use bytes::Bytes;
+use kring_pki::verify::Crl;
 use kring_protocol::address::ProfessionalAddress;
-use kring_protocol::ids::{DeviceId, GroupId, OperationId, Seq};
+use kring_protocol::ids::{DeviceId, GroupId, IssuerId, OperationId, Seq, Timestamp};
 
 /// Pages written in one step of a checkpoint, at least: some 100 KB.
 const STEP: usize = 256;
 /// A step writes at least this share of the checkpoint, so that it ends however much is written meanwhile.
 const SHARE: usize = 16;
+
+/// Entries that are looked at for the time of the newest.
+const LOOK_BACK: u64 = 1_000;
 
 struct Cached {
     /// None: there is no such page.
@@ -52,6 +57,10 @@ pub(super) struct Views {
     budget: usize,
     /// Weight at which eviction is tried again: what waits for a checkpoint stays, and is not to be counted each time.
     evict_at: usize,
+    /// The whole directory; none while the journal is replayed.
+    directory: Option<Directory>,
+    /// The lists of revoked certificates that count; none while the journal is replayed.
+    lists: Option<HashMap<IssuerId, Crl>>,
 }
 
 /// Reads a page of one kind.
@@ -80,6 +89,8 @@ macro_rules! update {
     }};
 }
 
+mod certificates;
+
 impl Views {
     /// Replays what came after the last checkpoint.
     pub(super) fn open(store: Box<dyn Store>, budget: usize) -> Result<Self, StoreError> {
@@ -94,13 +105,28 @@ impl Views {
             weight: 0,
             budget,
             evict_at: budget,
+            directory: None,
+            lists: None,
         };
         while position < tail {
             position = position.next();
             let entry = views.store.entry(position)?.ok_or(StoreError::Corrupt)?;
             views.apply(position, &Entry::decode(&entry)?)?;
         }
+        views.read_directory()?;
+        views.read_lists()?;
         Ok(views)
+    }
+
+    /// When the newest entries were written, as far as they say it.
+    pub(super) fn newest_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        let tail = self.store.tail();
+        for back in 0..LOOK_BACK.min(tail.0) {
+            if let Some(at) = self.entry(Position(tail.0 - back))?.and_then(|entry| entry.at()) {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn store(&self) -> &dyn Store {
@@ -237,6 +263,9 @@ impl Views {
                 update!(self, position, PageId::Device(device), Device, |page| page.apply_published(position, entry));
                 update!(self, position, PageId::Professional(address), Professional, |page| page
                     .apply_published(device));
+                if let Some(listing) = &entry.listing {
+                    self.list(position, entry, listing)?;
+                }
             }
             Entry::Claimed(entry) => {
                 // One claim names a device once, so the position still tells whether it has been seen.
@@ -253,14 +282,8 @@ impl Views {
                 update!(self, position, PageId::Device(entry.device), Device, |page| page
                     .apply_acknowledged(entry.through));
             }
-            Entry::Revoked(entry) => {
-                let address = self.device(entry.device)?.and_then(|device| device.professional().cloned());
-                update!(self, position, PageId::Device(entry.device), Device, |page| page.apply_revoked());
-                if let Some(address) = address {
-                    update!(self, position, PageId::Professional(address), Professional, |page| page
-                        .apply_revoked(entry.device));
-                }
-            }
+            Entry::CrlTaken(entry) => self.apply_crl(position, entry)?,
+            Entry::Enrolment(entry) => self.apply_enrolment(position, entry)?,
         }
         Ok(())
     }
@@ -339,12 +362,10 @@ impl Views {
         Ok(())
     }
 
-    fn apply_erased(&mut self, position: Position, entry: &Erasing) -> Result<(), StoreError> {
-        let Some(head) = self.head(entry.group)? else { return Err(StoreError::Corrupt) };
-        let blocks = head.first_block()..=block_of(head.newest());
+    fn apply_erased(&mut self, position: Position, entry: &Erased) -> Result<(), StoreError> {
         self.update_head(position, entry.group, Head::apply_erased)?;
         self.load(PageId::Group(entry.group))?.operations = None;
-        for number in blocks {
+        for number in entry.first_block..=block_of(entry.newest) {
             self.delete(PageId::Block(entry.group, number))?;
         }
         update!(self, position, PageId::Erasing, Erasing, |page| page.groups.remove(&entry.group));

@@ -16,7 +16,8 @@ use kring_protocol::payload::Payload;
 use kring_protocol::refusal::{Refusal, RefusedRecipient};
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Acknowledged, ClaimPart, Claimed, Entry, Noted, Published, Revoked, WelcomePart};
+use super::directory::Listing;
+use super::entry::{Acknowledged, ClaimPart, Claimed, Entry, Noted, Published, WelcomePart};
 use super::group::hash_of;
 use super::limits::{MAX_INBOX, MAX_INBOX_BYTES, MAX_RECENT_NOTES, MAX_UNCLAIMED, MAX_UNCLAIMED_BYTES};
 use crate::store::Position;
@@ -89,17 +90,16 @@ impl std::fmt::Debug for KeyPackageAt {
     }
 }
 
-/// Publishes KeyPackages. `before` is what is known of the device.
+/// Publishes KeyPackages. `before` is what is known of the device, whose certificate no list revokes now: one that was
+/// cut off and is admitted again begins anew.
 pub fn publish(
     before: &Device,
     device: DeviceId,
     professional: &ProfessionalAddress,
+    listing: &Listing,
     request: &wire::PublishKeyPackages,
 ) -> Result<Entry, Refusal> {
     before.admit(professional)?;
-    if before.revoked {
-        return Err(Refusal::Revoked);
-    }
     if request.single_use.len() > MAX_KEY_PACKAGES {
         return Err(Refusal::TooMany { limit: MAX_KEY_PACKAGES as u64 });
     }
@@ -130,6 +130,7 @@ pub fn publish(
         single_use,
         last_resort: request.last_resort.clone(),
         replace: request.replace,
+        listing: Some(listing.clone()),
     }))
 }
 
@@ -168,7 +169,7 @@ impl Device {
         self.professional.clone().map(|professional| DeviceAddress { professional, device })
     }
 
-    /// Whether it was revoked.
+    /// Whether a list has cut it off, and it has not published since.
     pub fn is_revoked(&self) -> bool {
         self.revoked
     }
@@ -244,11 +245,6 @@ impl Device {
         any.then_some(Entry::Acknowledged(Acknowledged { device, through }))
     }
 
-    /// Drops everything, for good; none if that was done.
-    pub fn revoke(&self, device: DeviceId) -> Option<Entry> {
-        (!self.revoked).then_some(Entry::Revoked(Revoked { device }))
-    }
-
     /// Notes after `after`, in order.
     pub fn notes(&self, after: InboxSeq) -> impl Iterator<Item = &NoteAt> {
         self.inbox.iter().filter(move |note| note.seq > after)
@@ -268,6 +264,7 @@ impl Device {
         if entry.replace {
             self.single_use.clear();
         }
+        self.revoked = false;
         self.professional.get_or_insert_with(|| entry.professional.clone());
         let at = |key_package: &Payload| KeyPackageAt { hash: hash_of(key_package), position };
         self.single_use.extend(entry.single_use.iter().map(at));

@@ -1,6 +1,6 @@
 //! What is written to the journal: one entry for each accepted request, holding all that it changes.
 //!
-//! Names on disk are single letters, and are never used again for something else; the store encrypts the whole.
+//! Names on disk are single letters, and are never used again for something else (`v` was); the store encrypts the whole.
 
 use std::fmt;
 
@@ -8,11 +8,14 @@ use bytes::Bytes;
 use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::frame;
 use kring_protocol::ids::{
-    AccessKey, ClaimId, CursorId, DeviceId, Epoch, GroupId, InboxSeq, MessageHash, OperationId, Seq, Timestamp,
+    AccessKey, ClaimId, CrlNumber, CursorId, DeviceId, Epoch, GroupId, InboxSeq, IssuerId, MessageHash, OperationId,
+    Seq, Timestamp,
 };
 use kring_protocol::payload::Payload;
 use serde::{Deserialize, Serialize};
 
+use super::directory::Listing;
+use super::enrolment::{Organisation, TicketHash};
 use crate::store::StoreError;
 
 /// One accepted request.
@@ -35,7 +38,7 @@ pub enum Entry {
     Erasing(Erasing),
     /// A group was erased.
     #[serde(rename = "z")]
-    Erased(Erasing),
+    Erased(Erased),
     /// KeyPackages were published.
     #[serde(rename = "p")]
     Published(Published),
@@ -48,9 +51,12 @@ pub enum Entry {
     /// Notes were stored by their device, or expired.
     #[serde(rename = "a")]
     Acknowledged(Acknowledged),
-    /// A device was revoked.
-    #[serde(rename = "v")]
-    Revoked(Revoked),
+    /// A list of revoked certificates was taken.
+    #[serde(rename = "l")]
+    CrlTaken(TakenCrl),
+    /// Something in an organisation's mailbox for certificates.
+    #[serde(rename = "m")]
+    Enrolment(Enrolment),
 }
 
 /// See [`Entry::Created`].
@@ -148,7 +154,22 @@ pub struct Expired {
     pub(crate) bytes: u64,
 }
 
-/// See [`Entry::Erasing`] and [`Entry::Erased`].
+/// See [`Entry::Erased`]. It names the blocks itself: when it is replayed, the head may have forgotten them already.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    #[serde(rename = "g")]
+    pub(crate) group: GroupId,
+    #[serde(rename = "t")]
+    pub(crate) at: Timestamp,
+    /// First block that may still be there.
+    #[serde(rename = "b")]
+    pub(crate) first_block: u64,
+    /// The newest record.
+    #[serde(rename = "s")]
+    pub(crate) newest: Seq,
+}
+
+/// See [`Entry::Erasing`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasing {
     #[serde(rename = "g")]
@@ -170,6 +191,9 @@ pub struct Published {
     pub(crate) last_resort: Option<Payload>,
     #[serde(rename = "r")]
     pub(crate) replace: bool,
+    /// What the directory has of the device from now on.
+    #[serde(rename = "i", default)]
+    pub(crate) listing: Option<Listing>,
 }
 
 /// See [`Entry::Claimed`].
@@ -220,14 +244,154 @@ pub struct Acknowledged {
     pub(crate) through: InboxSeq,
 }
 
-/// See [`Entry::Revoked`].
+/// See [`Entry::CrlTaken`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revoked {
+pub struct TakenCrl {
+    #[serde(rename = "i")]
+    pub(crate) issuer: IssuerId,
+    #[serde(rename = "n")]
+    pub(crate) number: CrlNumber,
+    /// Hash of the list.
+    #[serde(rename = "h")]
+    pub(crate) hash: MessageHash,
+    #[serde(rename = "c")]
+    pub(crate) crl: Payload,
+    /// Certificate of the authority that signed it; none: a region root.
+    #[serde(rename = "a")]
+    pub(crate) authority: Option<Payload>,
+    /// Devices that lose their KeyPackages and inbox.
     #[serde(rename = "d")]
-    pub(crate) device: DeviceId,
+    pub(crate) devices: Vec<DeviceId>,
+}
+
+/// See [`Entry::Enrolment`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Enrolment {
+    /// A ticket was opened.
+    #[serde(rename = "o")]
+    Opened {
+        /// Whose.
+        #[serde(rename = "o")]
+        organisation: Organisation,
+        /// Which.
+        #[serde(rename = "i")]
+        ticket: TicketHash,
+        /// Until when its request must have come.
+        #[serde(rename = "e")]
+        expires: Timestamp,
+    },
+    /// A ticket's request came.
+    #[serde(rename = "p")]
+    Put {
+        /// Whose.
+        #[serde(rename = "o")]
+        organisation: Organisation,
+        /// Which.
+        #[serde(rename = "i")]
+        ticket: TicketHash,
+        /// The request.
+        #[serde(rename = "s")]
+        sealed: Payload,
+    },
+    /// A ticket's request was answered.
+    #[serde(rename = "a")]
+    Answered {
+        /// Whose.
+        #[serde(rename = "o")]
+        organisation: Organisation,
+        /// Which.
+        #[serde(rename = "i")]
+        ticket: TicketHash,
+        /// The answer.
+        #[serde(rename = "s")]
+        sealed: Payload,
+    },
+    /// A ticket is over.
+    #[serde(rename = "c")]
+    Closed {
+        /// Whose.
+        #[serde(rename = "o")]
+        organisation: Organisation,
+        /// Which.
+        #[serde(rename = "i")]
+        ticket: TicketHash,
+    },
+    /// A device asked for a new certificate.
+    #[serde(rename = "q")]
+    RenewalAsked {
+        /// Whose.
+        #[serde(rename = "o")]
+        organisation: Organisation,
+        /// Which device.
+        #[serde(rename = "d")]
+        device: DeviceId,
+        /// The request.
+        #[serde(rename = "s")]
+        request: Payload,
+        /// The certificates with which it came.
+        #[serde(rename = "c")]
+        chain: Vec<Payload>,
+        /// When.
+        #[serde(rename = "t")]
+        at: Timestamp,
+    },
+    /// A request for renewal was answered.
+    #[serde(rename = "r")]
+    RenewalAnswered {
+        /// Whose.
+        #[serde(rename = "o")]
+        organisation: Organisation,
+        /// Which device.
+        #[serde(rename = "d")]
+        device: DeviceId,
+        /// The answer.
+        #[serde(rename = "s")]
+        answer: Payload,
+    },
+    /// A request for renewal is over.
+    #[serde(rename = "x")]
+    RenewalOver {
+        /// Whose.
+        #[serde(rename = "o")]
+        organisation: Organisation,
+        /// Which device.
+        #[serde(rename = "d")]
+        device: DeviceId,
+    },
+}
+
+impl Enrolment {
+    /// In whose mailbox.
+    pub(crate) fn organisation(&self) -> &Organisation {
+        match self {
+            Self::Opened { organisation, .. }
+            | Self::Put { organisation, .. }
+            | Self::Answered { organisation, .. }
+            | Self::Closed { organisation, .. }
+            | Self::RenewalAsked { organisation, .. }
+            | Self::RenewalAnswered { organisation, .. }
+            | Self::RenewalOver { organisation, .. } => organisation,
+        }
+    }
 }
 
 impl Entry {
+    /// When it was written, if it says so.
+    pub fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Created(entry) => Some(entry.at),
+            Self::Appended(entry) => Some(entry.at),
+            Self::CursorRegistered(entry) => Some(entry.at),
+            Self::Expired(entry) => Some(entry.at),
+            Self::Erasing(entry) => Some(entry.at),
+            Self::Erased(entry) => Some(entry.at),
+            Self::Claimed(entry) => Some(entry.at),
+            Self::Noted(entry) => Some(entry.day),
+            Self::Enrolment(Enrolment::RenewalAsked { at, .. }) => Some(*at),
+            Self::Published(_) | Self::Acknowledged(_) | Self::CrlTaken(_) | Self::Enrolment(_) => None,
+        }
+    }
+
     /// The bytes in the journal.
     pub fn encode(&self) -> Bytes {
         frame::encode_body(self).into()
@@ -251,7 +415,8 @@ impl Entry {
             Self::Claimed(_) => "Claimed",
             Self::Noted(_) => "Noted",
             Self::Acknowledged(_) => "Acknowledged",
-            Self::Revoked(_) => "Revoked",
+            Self::CrlTaken(_) => "CrlTaken",
+            Self::Enrolment(_) => "Enrolment",
         }
     }
 }

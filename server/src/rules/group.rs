@@ -250,7 +250,7 @@ impl Head {
         if !refused.is_empty() {
             return Err(Refusal::Recipients(refused));
         }
-        let spent = self.commits_booked.since(now);
+        let spent = self.booked(now).since(now);
         if spent > (COMMIT_BURST - 1) * COMMIT_INTERVAL {
             return Err(Refusal::RateLimited { after_ms: spent - (COMMIT_BURST - 1) * COMMIT_INTERVAL });
         }
@@ -267,6 +267,12 @@ impl Head {
             welcomes: request.welcomes.iter().map(welcome).collect(),
         };
         self.append(access, request.operation, formed, Some(part), now)
+    }
+
+    /// Up to when Commits are booked. A booking that lies further ahead than any can is from before the clock was put
+    /// back, and counts no longer.
+    fn booked(&self, now: Timestamp) -> Timestamp {
+        if self.commits_booked.since(now) > COMMIT_BURST * COMMIT_INTERVAL { now } else { self.commits_booked }
     }
 
     /// Access, then the operation id, then the epoch.
@@ -430,7 +436,7 @@ impl Head {
             self.epochs.pop_front();
         }
         self.is_final = part.closes;
-        self.commits_booked = self.commits_booked.max(entry.at).plus(COMMIT_INTERVAL);
+        self.commits_booked = self.booked(entry.at).max(entry.at).plus(COMMIT_INTERVAL);
         for welcome in &part.welcomes {
             // The joiner begins with the Commit itself.
             let before = Seq(entry.seq.0.saturating_sub(1));

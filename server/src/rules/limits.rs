@@ -80,3 +80,6 @@ pub const LOW_KEY_PACKAGES: usize = 20;
 
 /// Milliseconds that a claim holds a place in the inbox: an hour, for a client that loses its connection while adding.
 pub const CLAIM_LIFETIME: u64 = 60 * 60 * 1_000;
+
+/// Searches of the directory that one device may make in a minute: one for each letter that somebody types.
+pub const SEARCHES_A_MINUTE: u32 = 60;

@@ -9,7 +9,10 @@ use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{ClaimId, DeviceId, Timestamp};
 use kring_protocol::refusal::Refusal;
 
-use super::limits::{Limits, MAX_OPEN_CLAIMS};
+use super::limits::{Limits, MAX_OPEN_CLAIMS, SEARCHES_A_MINUTE};
+
+/// Milliseconds.
+const MINUTE: u64 = 60 * Timestamp::SECOND;
 
 /// What has been used today.
 #[derive(Default)]
@@ -20,6 +23,9 @@ pub struct Quotas {
     claims_of_one: HashMap<(DeviceId, ProfessionalAddress), u32>,
     published: HashMap<DeviceId, u32>,
     notes: HashMap<DeviceId, u32>,
+    /// Searches of the present minute.
+    searches: HashMap<DeviceId, u32>,
+    minute: u64,
     /// Claims that are neither used nor too old, under claimer and claimed; bounded by the claims of a day.
     open: HashMap<(DeviceId, DeviceId), Vec<(ClaimId, Timestamp)>>,
     pairs: HashMap<ClaimId, (DeviceId, DeviceId)>,
@@ -31,6 +37,20 @@ impl Quotas {
         if self.day != now.day() {
             *self = Self { day: now.day(), ..Self::default() };
         }
+    }
+
+    /// Counts a search, if the device may make one.
+    pub fn search(&mut self, device: DeviceId, now: Timestamp) -> Result<(), Refusal> {
+        let minute = now.0 / MINUTE;
+        if self.minute != minute {
+            (self.minute, self.searches) = (minute, HashMap::new());
+        }
+        let used = self.searches.entry(device).or_default();
+        if *used >= SEARCHES_A_MINUTE {
+            return Err(Refusal::RateLimited { after_ms: MINUTE - now.0 % MINUTE });
+        }
+        *used += 1;
+        Ok(())
     }
 
     /// Whether the device may open a group.

@@ -17,9 +17,10 @@ use kring_protocol::message::{
 use kring_protocol::refusal::Refusal;
 use kring_protocol::{OLDEST_VERSION, VERSION};
 
+use super::certificates;
 use super::reply::{Answer, NotTaken};
 use super::session::Session;
-use crate::engine::{AccessCheck, Backlog, Next, ProvenAccess};
+use crate::engine::{AccessCheck, Backlog, MailboxCommand, Next, ProvenAccess};
 
 /// Bytes of one stretch of an answer: large enough that a device which catches up is bound by the network, small
 /// enough that 1,000 that do so at once take 256 MB.
@@ -41,7 +42,7 @@ pub(crate) async fn hello(session: &Arc<Session>, hello: &Hello) -> Result<Welco
         key_packages: facts.key_packages,
         inbox: facts.inbox,
         last_resort: facts.last_resort,
-        crls: None,
+        crls: Some(facts.crls),
     })
 }
 
@@ -55,6 +56,9 @@ pub(crate) async fn request(
         Request::Read(read) => reading(session, read, &mut answer).await,
         Request::Follow(follow) => following(session, follow, &mut answer).await,
         Request::ReadInbox(read) => inbox(session, &read, &mut answer).await,
+        Request::ReadCrls(read) => certificates::read(session, read, &mut answer).await,
+        Request::ReadTickets(read) => certificates::tickets(session, read, &mut answer).await,
+        Request::ReadRenewals(read) => certificates::renewals(session, read, &mut answer).await,
         other => at_once(session, other).await.map_err(Stopped::Refused),
     };
     match last {
@@ -65,7 +69,7 @@ pub(crate) async fn request(
 }
 
 /// Why an answer of several parts stopped.
-enum Stopped {
+pub(crate) enum Stopped {
     Refused(Refusal),
     NotTaken,
 }
@@ -127,24 +131,43 @@ async fn at_once(session: &Session, request: Request) -> Result<Reply, Refusal> 
             engine.erase_group(access).await.map(done)
         }
         Request::Hello(_) => Err(Refusal::HelloOrder),
-        Request::Read(_) | Request::Follow(_) | Request::ReadInbox(_) | Request::Unknown(_) => {
-            Err(Refusal::UnknownRequest)
+        Request::PublishCrl(request) => certificates::publish(&session.shell, request).await.map(done),
+        Request::OpenTicket(request) => {
+            mailbox(session, MailboxCommand::OpenTicket(requester.clone(), request)).await
         }
-        // Numbers that this relay does not serve yet.
-        Request::PublishCrl(_)
+        Request::AnswerTicket(request) => {
+            mailbox(session, MailboxCommand::AnswerTicket(requester.clone(), request)).await
+        }
+        Request::CloseTicket(request) => {
+            mailbox(session, MailboxCommand::CloseTicket(requester.clone(), request)).await
+        }
+        Request::AskRenewal(request) => {
+            mailbox(session, MailboxCommand::AskRenewal(requester.clone(), request)).await
+        }
+        Request::AnswerRenewal(request) => {
+            mailbox(session, MailboxCommand::AnswerRenewal(requester.clone(), request)).await
+        }
+        Request::FetchRenewal(request) => {
+            engine.fetch_renewal(requester.clone(), request).await.map(certificates::answer)
+        }
+        Request::SearchDirectory(request) => engine.search(requester.device, request).await.map(Reply::Found),
+        Request::Read(_)
+        | Request::Follow(_)
+        | Request::ReadInbox(_)
         | Request::ReadCrls(_)
-        | Request::OpenTicket(_)
         | Request::ReadTickets(_)
-        | Request::AnswerTicket(_)
-        | Request::CloseTicket(_)
+        | Request::ReadRenewals(_)
         | Request::PutRequest(_)
         | Request::FetchAnswer(_)
-        | Request::AskRenewal(_)
-        | Request::ReadRenewals(_)
-        | Request::AnswerRenewal(_)
-        | Request::FetchRenewal(_)
-        | Request::SearchDirectory(_) => Err(Refusal::UnknownRequest),
+        | Request::Unknown(_) => Err(Refusal::UnknownRequest),
     }
+}
+
+/// Asks a mailbox for something that has no answer of its own, and wakes who waits for one.
+async fn mailbox(session: &Session, command: MailboxCommand) -> Result<Reply, Refusal> {
+    session.shell.engine.mailbox(command).await?;
+    session.shell.answered.send_replace(());
+    Ok(Reply::Done(Empty))
 }
 
 /// Whether a request brings something new to the disk. Moved cursors and acknowledgements do not count: they make room.

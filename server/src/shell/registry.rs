@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use kring_pki::form::Serial;
 use kring_protocol::address::DeviceAddress;
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Notify;
@@ -15,6 +16,8 @@ use crate::engine::ConnectionId;
 pub(crate) struct Entry {
     pub(crate) device: DeviceAddress,
     pub(crate) chain: Vec<CertificateDer<'static>>,
+    /// Numbers of the certificates in the chain.
+    pub(crate) serials: Vec<Serial>,
     pub(crate) quic: quinn::Connection,
 }
 
@@ -101,6 +104,17 @@ impl Registry {
         let chains: Vec<_> =
             self.state().connections.values().map(|entry| (entry.chain.clone(), entry.quic.clone())).collect();
         chains.into_iter().filter(|(chain, _)| !believed(chain)).map(|(_, quic)| quic).collect()
+    }
+
+    /// The connections that show certificates with such numbers, with their chains. No signature is looked at, so that
+    /// a list is held against all connections at once.
+    pub(crate) fn showing(
+        &self,
+        such: impl Fn(&[Serial]) -> bool,
+    ) -> Vec<(Vec<CertificateDer<'static>>, quinn::Connection)> {
+        let state = self.state();
+        let found = state.connections.values().filter(|entry| such(&entry.serials));
+        found.map(|entry| (entry.chain.clone(), entry.quic.clone())).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

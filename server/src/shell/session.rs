@@ -9,9 +9,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kring_pki::form::Serial;
+use kring_protocol::ENROL_ALPN;
 use kring_protocol::message::{GoingAway, Push, Reply, Request};
 use kring_protocol::proof::{TLS_EXPORTER_LABEL, TLS_EXPORTER_LENGTH};
 use kring_protocol::refusal::Refusal;
+use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connecting, Connection, RecvStream, SendStream};
 use rand::Rng as _;
 use rustls_pki_types::CertificateDer;
@@ -24,7 +27,7 @@ use super::proofs::Proven;
 use super::queue::{Closed, PushQueue};
 use super::registry::{AtLimit, Entry};
 use super::reply::Answer;
-use super::{Shell, answer, closing, intake, push};
+use super::{Shell, answer, closing, enrol, intake, push};
 use crate::clock;
 use crate::engine::{ConnectionId, Outbound as _, ProvenAccess, Pushed, Requester};
 
@@ -60,7 +63,8 @@ pub(crate) async fn serve(shell: Arc<Shell>, connecting: Connecting, handshake: 
     let id = ConnectionId(rand::rng().random());
     let opening = timeout(shell.times.handshake, open(&shell, id, connecting, handshake));
     match shell.drain.run_until_cancelled(opening).await {
-        Some(Ok(Some((connection, session, entered, valid_for)))) => {
+        Some(Ok(Some(Opened::Visit(connection)))) => enrol::serve(&shell, &connection).await,
+        Some(Ok(Some(Opened::Session(connection, session, entered, valid_for)))) => {
             shell.metrics.connections_opened.increment(1);
             shell.metrics.connections.increment(1);
             tracing::debug!(connection = id.0, "connection opened");
@@ -76,26 +80,46 @@ pub(crate) async fn serve(shell: Arc<Shell>, connecting: Connecting, handshake: 
     }
 }
 
+/// What a handshake was for.
+enum Opened {
+    /// A device with a certificate, that has said hello.
+    Session(Connection, Arc<Session>, Entered, Duration),
+    /// A new device.
+    Visit(Connection),
+}
+
+/// The application protocol that was agreed on.
+fn protocol(connection: &Connection) -> Option<Vec<u8>> {
+    connection.handshake_data()?.downcast::<HandshakeData>().ok()?.protocol
+}
+
 /// Handshake, certificate, bounds, hello.
 async fn open(
     shell: &Arc<Shell>,
     id: ConnectionId,
     connecting: Connecting,
     handshake: OwnedSemaphorePermit,
-) -> Option<(Connection, Arc<Session>, Entered, Duration)> {
+) -> Option<Opened> {
     let connection = connecting.await.ok()?;
     drop(handshake);
-    let identity = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
-    let now = clock::now();
-    let Ok(device) = shell.trust().judge(&identity, now) else {
+    if protocol(&connection)? == ENROL_ALPN {
+        return Some(Opened::Visit(connection));
+    }
+    let Some(identity) = connection.peer_identity() else {
+        connection.close(closing::code(&Refusal::NoCertificate), &[]);
+        return None;
+    };
+    let identity = identity.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    let (now, trust) = (clock::now(), shell.trust());
+    let Ok(device) = trust.judge(&identity, now) else {
         // Revoked between the handshake and now.
         connection.close(closing::code(&Refusal::Revoked), &[]);
         return None;
     };
-    let address = device.address();
-    let requester = Requester { connection: id, device: address.device, professional: address.professional.clone() };
+    let requester = trust.requester(id, &device)?;
     let chain = identity.clone();
-    let entry = Entry { device: address.clone(), chain: *identity, quic: connection.clone() };
+    let serials = device.chain().iter().filter_map(Serial::of).collect();
+    let entry = Entry { device: device.address().clone(), chain: *identity, serials, quic: connection.clone() };
     if let Err(limit) = shell.registry.enter(id, entry) {
         shell.metrics.connections_shed.increment(1);
         tracing::debug!(connection = id.0, of_device = (limit == AtLimit::Device), "too many connections");
@@ -103,7 +127,7 @@ async fn open(
         return None;
     }
     let entered = Entered { shell: shell.clone(), id };
-    // From here on a reload finds the connection; one that came between the judgement and now did not.
+    // From here on a reload or a new list finds the connection; one that came between the judgement and now did not.
     if shell.trust().judge(&chain, now).is_err() {
         connection.close(closing::code(&Refusal::Revoked), &[]);
         return None;
@@ -122,7 +146,7 @@ async fn open(
     });
     let valid_for = Duration::from_millis(device.valid_until().since(now));
     greet(&connection, &session).await?;
-    Some((connection, session, entered, valid_for))
+    Some(Opened::Session(connection, session, entered, valid_for))
 }
 
 /// Answers requests with [`Refusal::HelloOrder`] until the hello comes.

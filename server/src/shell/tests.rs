@@ -1,5 +1,6 @@
 //! The relay from outside, through QUIC, on a store in memory.
 
+mod certificates;
 mod client;
 mod connections;
 mod failing;

@@ -1,21 +1,22 @@
 //! Who may connect: TLS 1.3 (RFC 8446) with X25519MLKEM768 as its only key exchange and a device's certificate on the
-//! client's side.
+//! client's side, which a new device alone may leave out, for enrolment.
 //!
-//! Refused: every older TLS, every other key exchange, a client without a certificate, and a certificate that
-//! `kring-pki` does not believe at this moment. No early data, whose replay a relay could not tell, and no resumption,
+//! Refused: every older TLS, every other key exchange, and a certificate that `kring-pki` does not believe at this moment. No early data, whose replay a relay could not tell, and no resumption,
 //! which would carry a verdict over a certificate beyond its revocation.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use kring_pki::verify::{
-    AnchorError, Crl, CrlError, Crls, TrustAnchors, Untrusted, VerifiedDevice, When, verify_device,
+    AnchorError, Crl, CrlError, Crls, TrustAnchors, UnbelievedCrl, Untrusted, VerifiedCrl, VerifiedDevice, When,
+    verify_crl, verify_device,
 };
-use kring_protocol::ALPN;
-use kring_protocol::ids::Timestamp;
+use kring_protocol::ids::{IssuerId, Timestamp};
+use kring_protocol::{ALPN, ENROL_ALPN};
 use quinn::crypto::rustls::QuicServerConfig;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
@@ -25,6 +26,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 
 use crate::config::TlsFiles;
+use crate::engine::{ConnectionId, Requester};
 use crate::keys::{self, KeyError};
 
 /// Why there is no TLS side.
@@ -76,10 +78,20 @@ pub enum TlsError {
     Build,
 }
 
-/// What the relay believes about devices: region roots and revocation lists.
+/// What the relay believes about devices: region roots, and lists of revoked certificates from its files and from its
+/// journal. Of each issuer the newest counts, wherever it comes from.
 pub(crate) struct Trust {
     anchors: TrustAnchors,
+    files: Vec<FileList>,
+    taken: BTreeMap<IssuerId, Arc<Crl>>,
     crls: Crls,
+}
+
+/// A list from a file.
+struct FileList {
+    crl: Arc<Crl>,
+    /// Certificates that stand in the same file: one of them may be the issuer's.
+    beside: Vec<CertificateDer<'static>>,
 }
 
 impl Trust {
@@ -93,56 +105,139 @@ impl Trust {
         }
         let none = |source| TlsError::Root { path: files.region_roots.first().cloned().unwrap_or_default(), source };
         let anchors = TrustAnchors::from_der(&roots).map_err(none)?;
-        let mut crls = Crls::none();
+        let mut lists = Vec::new();
         for path in &files.crls {
-            for list in CertificateRevocationListDer::pem_slice_iter(&bytes(path)?) {
+            let pem = bytes(path)?;
+            let beside: Vec<CertificateDer<'static>> =
+                CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+            for list in CertificateRevocationListDer::pem_slice_iter(&pem) {
                 let unusable = |source| TlsError::Crl { path: path.clone(), source };
                 let list = list.map_err(|_| unusable(CrlError::Unreadable))?;
-                crls.add(Crl::from_der(&list).map_err(unusable)?);
+                let crl = Arc::new(Crl::from_der(&list).map_err(unusable)?);
+                lists.push(FileList { crl, beside: beside.clone() });
             }
         }
-        Ok(Self { anchors, crls })
+        Ok(Self { anchors, files: lists, taken: BTreeMap::new(), crls: Crls::none() }.assembled())
+    }
+
+    fn assembled(mut self) -> Self {
+        self.crls = Crls::none();
+        for crl in self.files.iter().map(|file| &file.crl).chain(self.taken.values()) {
+            self.crls.add(crl.clone());
+        }
+        self
+    }
+
+    /// The same with one more list, unless there is a newer one of its issuer.
+    fn with(&self, list: &VerifiedCrl) -> Self {
+        let files = self.files.iter().map(|file| FileList { crl: file.crl.clone(), beside: Vec::new() }).collect();
+        let mut taken = self.taken.clone();
+        let newer = taken.get(&list.issuer()).is_some_and(|held| held.seen().number > list.crl().seen().number);
+        if !newer {
+            taken.insert(list.issuer(), list.shared());
+        }
+        Self { anchors: self.anchors.clone(), files, taken, crls: Crls::none() }.assembled()
+    }
+
+    /// The lists of the files whose issuer can be told: by a root, or by a certificate in the same file.
+    fn known_lists(&self, now: Timestamp) -> Vec<VerifiedCrl> {
+        let mut known = Vec::new();
+        for file in &self.files {
+            let of_root = self.verify(file.crl.der(), None, now);
+            let of_authority = || file.beside.iter().find_map(|it| self.verify(file.crl.der(), Some(it), now).ok());
+            known.extend(of_root.ok().or_else(of_authority));
+        }
+        known
+    }
+
+    /// Whether a list is that of an issuer that is believed.
+    pub(crate) fn verify(
+        &self,
+        der: &[u8],
+        authority: Option<&CertificateDer<'_>>,
+        now: Timestamp,
+    ) -> Result<VerifiedCrl, UnbelievedCrl> {
+        verify_crl(der, authority, &self.anchors, now, &self.crls)
     }
 
     /// Judges a device's chain at a moment.
     pub(crate) fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<VerifiedDevice, Untrusted> {
         verify_device(chain, &self.anchors, When::At(now), &self.crls)
     }
+
+    /// A device that was judged so, as the engine knows it.
+    pub(crate) fn requester(&self, connection: ConnectionId, device: &VerifiedDevice) -> Option<Requester> {
+        Requester::verified(connection, device, &self.anchors)
+    }
 }
 
-/// The relay's side of every handshake, and what it was made from.
+/// What is believed now: one for all handshakes and connections.
+#[derive(Clone)]
+pub(crate) struct Believed(Arc<RwLock<Arc<Trust>>>);
+
+impl Believed {
+    /// What is believed at this moment.
+    pub(crate) fn now(&self) -> Arc<Trust> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Believes a list of revoked certificates from now on.
+    pub(crate) fn take(&self, list: &VerifiedCrl) {
+        let mut trust = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *trust = Arc::new(trust.with(list));
+    }
+
+    /// Reads the files anew; lists that were handed in stay. Returns the lists of the files whose issuer is known.
+    pub(crate) fn reload(&self, files: &TlsFiles, now: Timestamp) -> Result<Vec<VerifiedCrl>, TlsError> {
+        let fresh = Trust::load(files)?;
+        let known = fresh.known_lists(now);
+        let mut trust = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *trust = Arc::new(Trust { taken: trust.taken.clone(), ..fresh }.assembled());
+        Ok(known)
+    }
+}
+
+/// The relay's side of every handshake, and what it is judged by.
 pub(crate) struct Identity {
     pub(crate) quic: Arc<QuicServerConfig>,
-    pub(crate) trust: Arc<Trust>,
+    pub(crate) believed: Believed,
+    /// Lists of the files whose issuer is known: to be handed in.
+    pub(crate) lists: Vec<VerifiedCrl>,
 }
 
 impl Identity {
-    /// Reads all files anew.
-    pub(crate) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        let trust = Arc::new(Trust::load(files)?);
-        let chain = certificates(&files.certificate)?;
-        keys::refuse_exposed(&files.private_key)?;
-        let key = PrivateKeyDer::from_pem_slice(&bytes(&files.private_key)?)
-            .map_err(|_| TlsError::NoPrivateKey(files.private_key.clone()))?;
-
-        let provider = Arc::new(provider());
-        let verifier =
-            DeviceVerifier { trust: trust.clone(), algorithms: provider.signature_verification_algorithms };
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|_| TlsError::Build)?
-            .with_client_cert_verifier(Arc::new(verifier))
-            .with_single_cert(chain, key)
-            .map_err(|_| TlsError::KeyDiffers {
-                key: files.private_key.clone(),
-                certificate: files.certificate.clone(),
-            })?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        config.max_early_data_size = 0;
-        config.send_tls13_tickets = 0;
-        let quic = QuicServerConfig::try_from(config).map_err(|_| TlsError::Build)?;
-        Ok(Self { quic: Arc::new(quic), trust })
+    /// Reads all files.
+    pub(crate) fn load(files: &TlsFiles, now: Timestamp) -> Result<Self, TlsError> {
+        let trust = Trust::load(files)?;
+        let lists = trust.known_lists(now);
+        let believed = Believed(Arc::new(RwLock::new(Arc::new(trust))));
+        Ok(Self { quic: server_tls(files, &believed)?, believed, lists })
     }
+}
+
+/// TLS from the files of now, judged by what is believed.
+pub(crate) fn server_tls(files: &TlsFiles, believed: &Believed) -> Result<Arc<QuicServerConfig>, TlsError> {
+    let chain = certificates(&files.certificate)?;
+    keys::refuse_exposed(&files.private_key)?;
+    let key = PrivateKeyDer::from_pem_slice(&bytes(&files.private_key)?)
+        .map_err(|_| TlsError::NoPrivateKey(files.private_key.clone()))?;
+
+    let provider = Arc::new(provider());
+    let verifier =
+        DeviceVerifier { believed: believed.clone(), algorithms: provider.signature_verification_algorithms };
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|_| TlsError::Build)?
+        .with_client_cert_verifier(Arc::new(verifier))
+        .with_single_cert(chain, key)
+        .map_err(|_| TlsError::KeyDiffers {
+            key: files.private_key.clone(),
+            certificate: files.certificate.clone(),
+        })?;
+    config.alpn_protocols = vec![ALPN.to_vec(), ENROL_ALPN.to_vec()];
+    config.max_early_data_size = 0;
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(QuicServerConfig::try_from(config).map_err(|_| TlsError::Build)?))
 }
 
 /// The cryptography of aws-lc-rs with one key exchange: hybrid, so that what is recorded today stays closed to a
@@ -153,7 +248,7 @@ fn provider() -> CryptoProvider {
 
 /// Asks `kring-pki` about a client's certificate.
 struct DeviceVerifier {
-    trust: Arc<Trust>,
+    believed: Believed,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -164,6 +259,11 @@ impl fmt::Debug for DeviceVerifier {
 }
 
 impl ClientCertVerifier for DeviceVerifier {
+    /// A new device has none yet. A connection for anything else is closed without one, after the handshake.
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
     /// No hints: they would name the regions to whoever connects.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
@@ -177,7 +277,7 @@ impl ClientCertVerifier for DeviceVerifier {
     ) -> Result<ClientCertVerified, rustls::Error> {
         let chain: Vec<CertificateDer<'_>> = std::iter::once(end_entity).chain(intermediates).cloned().collect();
         let now = Timestamp(now.as_secs().saturating_mul(Timestamp::SECOND));
-        match self.trust.judge(&chain, now) {
+        match self.believed.now().judge(&chain, now) {
             Ok(_) => Ok(ClientCertVerified::assertion()),
             Err(reason) => Err(rustls::Error::InvalidCertificate(alert(reason))),
         }

@@ -15,6 +15,8 @@ use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{DeviceId, GroupId, Incarnation};
 use serde::{Deserialize, Serialize};
 
+use crate::rules::enrolment::{Organisation, TicketHash};
+
 /// Place of an entry in the journal, from 1; 0 is before the first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -40,6 +42,14 @@ pub enum PageId {
     Professional(ProfessionalAddress),
     /// Groups that are to be erased.
     Erasing,
+    /// Newest list of revoked certificates of each issuer.
+    Revocations,
+    /// A part of the directory.
+    Shard(u8),
+    /// An organisation's mailbox for certificates.
+    Mailbox(Organisation),
+    /// Whose a ticket is.
+    Ticket(TicketHash),
 }
 
 impl fmt::Debug for PageId {
@@ -50,6 +60,10 @@ impl fmt::Debug for PageId {
             Self::Device(_) => "Device(..)",
             Self::Professional(_) => "Professional(..)",
             Self::Erasing => "Erasing",
+            Self::Revocations => "Revocations",
+            Self::Shard(_) => "Shard(..)",
+            Self::Mailbox(_) => "Mailbox(..)",
+            Self::Ticket(_) => "Ticket(..)",
         })
     }
 }

@@ -142,6 +142,19 @@ impl Sealing {
                 context.update(address.as_str().as_bytes());
             }
             PageId::Erasing => context.update(b"e"),
+            PageId::Revocations => context.update(b"r"),
+            PageId::Shard(number) => {
+                context.update(b"s");
+                context.update(&[*number]);
+            }
+            PageId::Mailbox(organisation) => {
+                context.update(b"m");
+                context.update(organisation.domain().as_bytes());
+            }
+            PageId::Ticket(ticket) => {
+                context.update(b"t");
+                context.update(ticket.0.as_bytes());
+            }
         }
         let mut name = [0; PAGE_NAME];
         name.copy_from_slice(&context.sign().as_ref()[..PAGE_NAME]);

@@ -5,6 +5,7 @@ use kring_protocol::message as wire;
 use kring_protocol::payload::Payload;
 use kring_protocol::refusal::{Refusal, RefusedRecipient};
 
+use super::pki;
 use super::world::*;
 use crate::engine::{Answer, Command, Requester};
 use crate::rules::limits::{CLAIM_LIFETIME, LOW_KEY_PACKAGES, MAX_INBOX, MAX_OPEN_CLAIMS, MAX_UNCLAIMED};
@@ -190,7 +191,7 @@ fn recipients_that_stand_in_the_way_are_named_and_nothing_is_stored() {
     world.publish(OWNER + 1, &[3], None).unwrap();
     let claimed = world.claim().unwrap();
     let (good, revoked) = (claimed.devices[0].claim, claimed.devices[1].claim);
-    world.ask(Command::RevokeDevice(DeviceId([OWNER + 1; 16]))).unwrap();
+    world.ask(Command::PublishCrl(pki::list(&[OWNER + 1], 1))).unwrap();
     let unknown = ClaimId([0xee; 16]);
     let refused = world.add(0, 1, &[(good, OWNER), (good, OWNER), (unknown, OWNER), (revoked, OWNER + 1)]);
     let Err(Refusal::Recipients(refused)) = refused else { panic!("{refused:?}") };
@@ -309,7 +310,7 @@ fn a_revoked_device_has_nothing_and_gets_nothing() {
     world.publish(OWNER, &[1], Some(2)).unwrap();
     world.note(1, "note").unwrap();
     let device = DeviceId([OWNER; 16]);
-    world.ask(Command::RevokeDevice(device)).unwrap();
+    world.ask(Command::PublishCrl(pki::list(&[OWNER], 1))).unwrap();
     world.tick();
     world.restart();
     assert_eq!(world.inbox(0, 100), []);
@@ -321,4 +322,43 @@ fn a_revoked_device_has_nothing_and_gets_nothing() {
     assert_eq!(reasons(&claimed), [RefusedRecipient::REVOKED]);
     assert!(matches!(world.note(2, "note"), Err(Refusal::Recipients(_))));
     assert_eq!(world.publish(OWNER, &[3], None), Err(Refusal::Revoked));
+    let command = Command::Connect { requester: requester(9, OWNER), outbound: Arc::new(Inbound::default()) };
+    assert_eq!(world.ask(command).err(), Some(Refusal::Revoked));
+}
+
+#[test]
+fn who_is_not_on_the_newest_list_any_more_begins_anew() {
+    let mut world = World::new();
+    world.publish(OWNER, &[1], None).unwrap();
+    world.note(1, "note").unwrap();
+    world.ask(Command::PublishCrl(pki::list(&[OWNER], 1))).unwrap();
+    world.ask(Command::PublishCrl(pki::list(&[], 2))).unwrap();
+    world.connect(3, OWNER);
+    assert_eq!(world.claim(), Err(Refusal::UnknownProfessional));
+    assert_eq!(world.publish(OWNER, &[2], None).unwrap().single_use, 1);
+    for _ in 0..2 {
+        world.restart();
+        assert_eq!(world.inbox(0, 100), []);
+        world.tick();
+    }
+    assert_eq!(world.claim().unwrap().devices[0].key_package, key_package(2));
+}
+
+#[test]
+fn all_devices_of_a_professional_go_with_one_list_and_all_of_an_organisation_with_the_regions() {
+    for (list, left) in [(pki::list(&[OWNER, OWNER + 1], 1), 1), (pki::list_of_region(1), 0)] {
+        let mut world = World::new();
+        for device in OWNER..OWNER + 3 {
+            world.publish(device, &[device], None).unwrap();
+        }
+        world.ask(Command::PublishCrl(list)).unwrap();
+        for _ in 0..3 {
+            let devices = world.claim().map(|claimed| claimed.devices.len() + claimed.refused.len());
+            assert_eq!(devices.unwrap_or_default(), left);
+            // Replayed from the journal, then read from pages.
+            world.restart();
+            world.tick();
+            world.now = world.now.plus(Timestamp::DAY);
+        }
+    }
 }

@@ -333,3 +333,14 @@ fn receipts_are_found_by_operation_and_hash() {
     assert_eq!(find(2, hash), Err(Refusal::NoReceipt));
     assert_eq!(find(1_000_000, MessageHash([0; 32])).map(|receipt| receipt.seq), Ok(Seq(0)));
 }
+
+#[test]
+fn a_clock_that_is_put_back_does_not_stop_commits() {
+    let mut world = World::with_group();
+    world.commit(0, 1).unwrap();
+    world.now = Timestamp(world.now.0 - 60 * 60 * 1_000);
+    for epoch in 1..COMMIT_BURST {
+        world.commit(epoch, epoch + 1).unwrap();
+    }
+    assert!(matches!(world.commit(COMMIT_BURST, 900), Err(Refusal::RateLimited { .. })), "they are still counted");
+}

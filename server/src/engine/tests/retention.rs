@@ -241,3 +241,48 @@ fn a_closed_group_is_erased_once_everybody_has_read_it_and_its_id_is_not_used_ag
     assert_eq!(world.create(GROUP, 0), Err(Refusal::GroupExists));
     assert_eq!((world.entries(), world.store.page(&PageId::Block(GROUP, 0))), (0, Ok(None)));
 }
+
+#[test]
+fn an_erasure_that_a_crash_interrupts_between_its_pages_leaves_no_block() {
+    // The same twice: once to the end, to have the head's page as an interrupted checkpoint leaves it.
+    let erased = || {
+        let mut world = World::with_group();
+        let Command::SubmitCommit { access: proven, mut request } = commitment(GROUP, 0, 1, Vec::new()) else {
+            panic!("a Commit")
+        };
+        request.closes = Some(true);
+        receipt(world.ask(Command::SubmitCommit { access: proven, request })).unwrap();
+        world.tick();
+        world.ask(Command::EraseGroup(access(GROUP, 1))).unwrap();
+        world.ask(Command::Sweep).unwrap();
+        while world.read(1, Some(0)).is_ok() {
+            world.tick();
+        }
+        world
+    };
+    let mut whole = erased();
+    whole.tick();
+    let head = whole.store.page(&PageId::Group(GROUP)).unwrap();
+    let mut world = erased();
+    assert!(world.store.page(&PageId::Block(GROUP, 0)).unwrap().is_some(), "not checkpointed yet");
+    world.store.write_pages(&[(PageId::Group(GROUP), head)]).unwrap();
+    world.restart();
+    world.tick();
+    assert_eq!(world.store.page(&PageId::Block(GROUP, 0)), Ok(None));
+}
+
+#[test]
+fn a_clock_that_is_far_ahead_at_a_start_costs_nobody_a_message() {
+    let mut world = World::with_group();
+    world.submit(0, 1, "text").unwrap();
+    world.tick();
+    world.restart();
+    world.now = world.now.plus(3_650 * Timestamp::DAY);
+    // Half an hour of ticks, and no word of the operator.
+    for _ in 0..900 {
+        world.tick();
+    }
+    assert_eq!(shape(&world.read(0, Some(0)).unwrap()), ["1"]);
+    world.sweep();
+    assert_ne!(shape(&world.read(0, Some(0)).unwrap()), ["1"]);
+}

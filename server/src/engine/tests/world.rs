@@ -8,6 +8,7 @@ use kring_protocol::message as wire;
 use kring_protocol::payload::Payload;
 use kring_protocol::refusal::Refusal;
 
+use super::pki;
 use crate::engine::{
     Answer, Backlog, Command, ConnectionId, Core, Followed, Outbound, ProvenAccess, Pushed, QueueFull, Requester,
     Settings, Stretch,
@@ -205,11 +206,7 @@ impl World {
 }
 
 pub(super) fn requester(connection: u64, device: u8) -> Requester {
-    Requester {
-        connection: ConnectionId(connection),
-        device: DeviceId([device; 16]),
-        professional: "a.jansen@politie.example".parse().unwrap(),
-    }
+    pki::requester(connection, "a.jansen@politie.example", device)
 }
 
 pub(super) fn submission(group: GroupId, epoch: u64, number: u64, text: &str) -> Command {

@@ -25,13 +25,19 @@ use super::world::{Device, HOST, World, soon};
 pub(crate) struct Manner {
     pub(crate) key_exchange: Vec<&'static dyn SupportedKxGroup>,
     pub(crate) certificate: bool,
+    pub(crate) protocol: &'static [u8],
     /// Bytes that it takes on a stream before it reads.
     pub(crate) window: u32,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { key_exchange: vec![provider::kx_group::X25519MLKEM768], certificate: true, window: 1 << 20 }
+        Self {
+            key_exchange: vec![provider::kx_group::X25519MLKEM768],
+            certificate: true,
+            protocol: ALPN,
+            window: 1 << 20,
+        }
     }
 }
 
@@ -65,7 +71,7 @@ impl Client {
         } else {
             config.with_no_client_auth()
         };
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![manner.protocol.to_vec()];
         let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(config).unwrap()));
         let mut transport = TransportConfig::default();
         transport.stream_receive_window(VarInt::from_u32(manner.window)).max_concurrent_bidi_streams(0u8.into());

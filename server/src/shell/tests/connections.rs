@@ -13,14 +13,14 @@ use super::world::{World, soon};
 use crate::shell::closing;
 
 /// Waits for the end that the relay gives the connection.
-async fn ended(connected: Result<Client, ConnectionError>) -> ConnectionError {
+pub(super) async fn ended(connected: Result<Client, ConnectionError>) -> ConnectionError {
     match connected {
         Ok(client) => soon("the end of the connection", client.connection.closed()).await,
         Err(error) => error,
     }
 }
 
-fn application_code(error: &ConnectionError) -> Option<quinn::VarInt> {
+pub(super) fn application_code(error: &ConnectionError) -> Option<quinn::VarInt> {
     match error {
         ConnectionError::ApplicationClosed(close) => Some(close.error_code),
         _ => None,
@@ -28,7 +28,7 @@ fn application_code(error: &ConnectionError) -> Option<quinn::VarInt> {
 }
 
 /// Whether TLS ended it: QUIC carries the alert in a crypto error (RFC 9001 §4.8).
-fn is_tls_alert(error: &ConnectionError) -> bool {
+pub(super) fn is_tls_alert(error: &ConnectionError) -> bool {
     let code = match error {
         ConnectionError::ConnectionClosed(close) => u64::from(close.error_code),
         ConnectionError::TransportError(error) => u64::from(error.code),
@@ -103,7 +103,7 @@ async fn a_client_without_a_certificate_is_refused() {
     let relay = world.relay().await;
     let manner = Manner { certificate: false, ..Manner::default() };
     let error = ended(Client::connect(&world, &world.device(1), relay.addr, manner).await).await;
-    assert!(is_tls_alert(&error), "{error:?}");
+    assert_eq!(application_code(&error), Some(closing::code(&Refusal::NoCertificate)));
 }
 
 #[tokio::test]

@@ -8,13 +8,14 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use kring_pki::form::{DisplayName, FunctionCode};
+use kring_pki::form::{DisplayName, FunctionCode, Serial};
 use kring_pki::issue::{
     Algorithm, DeviceSubject, OrganisationCa, OrganisationSubject, PrivateKey, Reason, RegionRoot, Revocation,
     Validity,
 };
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{DeviceId, Incarnation, Timestamp};
+use kring_protocol::message::PublishCrl;
 use rustls_pki_types::CertificateDer;
 
 use crate::clock;
@@ -86,8 +87,39 @@ impl World {
 
     /// A relay on a store in memory.
     pub(crate) async fn relay(&self) -> RunningRelay {
-        let store = Box::new(MemoryStore::new(Incarnation([0xc0; 16])));
-        start_on(self.config.clone(), store, &ResetSecret::derive(&[0xc0; 32])).await.unwrap()
+        self.relay_on(&MemoryStore::new(Incarnation([0xc0; 16]))).await
+    }
+
+    /// A relay on this store.
+    pub(crate) async fn relay_on(&self, store: &MemoryStore) -> RunningRelay {
+        let secret = ResetSecret::derive(&[0xc0; 32]);
+        start_on(self.config.clone(), Box::new(store.clone()), &secret).await.unwrap()
+    }
+
+    /// The organisation's list that revokes these devices, as it is handed in.
+    pub(crate) fn list(&self, devices: &[&Device], number: u64) -> PublishCrl {
+        let now = clock::now();
+        let revoked: Vec<Revocation> = devices.iter().map(|device| device.revocation.clone()).collect();
+        let crl = self.organisation.sign_crl(&revoked, number, now, now.plus(Timestamp::DAY)).unwrap();
+        PublishCrl { crl: crl.to_vec().into(), issuer: Some(self.organisation.certificate().to_vec().into()) }
+    }
+
+    /// The region's list that revokes the organisation.
+    pub(crate) fn list_of_region(&self, number: u64) -> PublishCrl {
+        let now = clock::now();
+        let serial = Serial::of(self.organisation.certificate()).unwrap();
+        let revoked = Revocation { serial, at: now, reason: Reason::KeyCompromise };
+        let crl = self.region.sign_crl(&[revoked], number, now, now.plus(Timestamp::DAY)).unwrap();
+        PublishCrl { crl: crl.to_vec().into(), issuer: None }
+    }
+
+    /// Writes the organisation's list, with its certificate, to a file that the configuration names.
+    pub(crate) fn with_known_crl_file(mut self, devices: &[&Device], number: u64) -> Self {
+        let list = self.list(devices, number);
+        let authority = pem("CERTIFICATE", self.organisation.certificate());
+        fs::write(self.path("known.pem"), pem("X509 CRL", &list.crl) + &authority).unwrap();
+        self.config.tls.crls = vec![self.path("known.pem")];
+        self
     }
 
     /// A device of a professional of its own.
