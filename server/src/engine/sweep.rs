@@ -115,7 +115,7 @@ fn expire(
         }
         Entry::Noted(entry) => expire_note(views, position, entry.device, now, notes),
         Entry::Published(entry) => {
-            let listed = views.shard(entry.device)?.is_some_and(|shard| shard.needs(entry.device, position));
+            let listed = views.shard(entry.device)?.is_some_and(|shard| shard.needs(entry.device, position, now));
             Ok(listed || views.device(entry.device)?.is_some_and(|device| device.needs(position)))
         }
         Entry::CrlTaken(_) => Ok(views.revocations()?.needs(position)),

@@ -127,9 +127,10 @@ impl Shard {
         device.0[0]
     }
 
-    /// Whether the entry at this position holds the chain of a device.
-    pub fn needs(&self, device: DeviceId, position: Position) -> bool {
-        self.listed.get(&device).is_some_and(|listed| listed.position == position)
+    /// Whether the entry at this position holds the chain of a device that can still be found.
+    pub fn needs(&self, device: DeviceId, position: Position, now: Timestamp) -> bool {
+        let needed = |listed: &Listed| listed.position == position && now < listed.valid_until.plus(Timestamp::DAY);
+        self.listed.get(&device).is_some_and(needed)
     }
 
     /// Bytes that it takes in memory, roughly.

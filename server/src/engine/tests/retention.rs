@@ -26,7 +26,7 @@ impl World {
         self.ask(Command::MoveCursors(wire::MoveCursors { moves }))
     }
 
-    fn entries(&self) -> usize {
+    pub(super) fn entries(&self) -> usize {
         let (mut count, mut at) = (0, Position(0));
         while let Some(next) = self.store.next_after(at).expect("reads") {
             (count, at) = (count + 1, next);
@@ -213,7 +213,11 @@ fn a_welcome_outlives_its_record_for_as_long_as_commits_stay() {
     world.now = START.plus(COMMIT_RETENTION + Timestamp::DAY);
     world.sweep();
     world.restart();
-    assert_eq!((inbox(&mut world), world.entries()), (0, 0));
+    assert_eq!((inbox(&mut world), world.entries()), (0, 1), "the directory still has the device");
+    // When its certificate has ended, that goes too.
+    world.now = START.plus(1_002 * Timestamp::DAY);
+    world.sweep();
+    assert_eq!(world.entries(), 0);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use kring_pki::verify::Crl;
 use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{DeviceId, IssuerId};
 
-use super::{Page, Views};
+use super::{Page, Views, decode};
 use crate::rules::Entry;
 use crate::rules::directory::{Directory, Listed, Listing, Shard};
 use crate::rules::enrolment::{Mailbox, Organisation, TicketHash, TicketOwner};
@@ -21,8 +21,14 @@ impl Views {
     pub(super) fn read_directory(&mut self) -> Result<(), StoreError> {
         let mut directory = Directory::default();
         for number in 0..=u8::MAX {
-            let shard: Result<_, StoreError> = page!(self, PageId::Shard(number), Shard);
-            let Some(shard) = shard? else { continue };
+            let id = PageId::Shard(number);
+            // Replaying has some in memory; the others are not kept there, since the whole is.
+            let stored = match self.pages.get(&id) {
+                Some(_) => None,
+                None => self.store.page(&id)?.map(|bytes| decode(&id, &bytes)).transpose()?,
+            };
+            let page = stored.as_ref().or_else(|| self.pages.get(&id)?.page.as_ref());
+            let Some(Page::Shard(shard)) = page else { continue };
             for (device, listed) in &shard.listed {
                 directory.insert(*device, listed.clone());
             }
