@@ -56,7 +56,7 @@ fn shim(folder: &Path) -> PathBuf {
 }
 
 /// Runs the child on the database in a folder, under the layer.
-fn child(folder: &Path, settings: &[(&str, &str)]) -> ExitStatus {
+fn run_child(folder: &Path, settings: &[(&str, &str)]) -> ExitStatus {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--ignored", "--nocapture"])
         .env("POWER_CUT_FOLDER", folder)
@@ -181,7 +181,7 @@ fn what_was_acknowledged_survives_power_cuts_that_keep_an_arbitrary_part_of_what
     for cut in 0..cuts {
         let after = random.random_range(3..400).to_string();
         let log = folder.join("cut.log");
-        let status = child(folder, &[("CUT_LOG", log.to_str().unwrap()), ("CUT_AFTER", &after)]);
+        let status = run_child(folder, &[("CUT_LOG", log.to_str().unwrap()), ("CUT_AFTER", &after)]);
         assert_eq!(status.code(), Some(CUT), "seed {seed}, cut {cut}: the child ended by itself");
         let pieces = cut_power(folder, &mut random);
         lost += pieces;
@@ -199,7 +199,7 @@ fn after_a_sync_that_fails_nothing_is_acknowledged_any_more_though_later_ones_wo
     let folder = folder.path();
     shim(folder);
     let log = folder.join("cut.log");
-    let status = child(folder, &[("CUT_LOG", log.to_str().unwrap()), ("FAIL_SYNC", "12")]);
+    let status = run_child(folder, &[("CUT_LOG", log.to_str().unwrap()), ("FAIL_SYNC", "12")]);
     assert!(status.success(), "{status}");
     assert!(folder.join("poisoned").exists(), "the child came to its end");
     // The system may have dropped what it could not write: whatever of it is gone, what was acknowledged is there.
