@@ -130,7 +130,7 @@ pub fn publish(
         single_use,
         last_resort: request.last_resort.clone(),
         replace: request.replace,
-        listing: Some(listing.clone()),
+        listing: Some(Box::new(listing.clone())),
     }))
 }
 

@@ -193,7 +193,7 @@ pub struct Published {
     pub(crate) replace: bool,
     /// What the directory has of the device from now on.
     #[serde(rename = "i", default)]
-    pub(crate) listing: Option<Listing>,
+    pub(crate) listing: Option<Box<Listing>>,
 }
 
 /// See [`Entry::Claimed`].
