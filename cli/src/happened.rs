@@ -29,6 +29,8 @@ pub(crate) fn warning(event: &ClientEvent) -> Option<Warning> {
             | Event::Unreachable { .. }
             | Event::CommitRefused { .. }
             | Event::Suspicion { .. }
+            | Event::AlertNotSent { .. }
+            | Event::AlertExhausted { .. }
             | Event::ClockOff { .. }
             | Event::RelayReplaced
             | Event::Held { .. }
@@ -46,7 +48,14 @@ pub(crate) fn warning(event: &ClientEvent) -> Option<Warning> {
 pub(crate) fn describe(event: &Event) -> Option<(Option<CaseId>, &'static str, String)> {
     let names = |members: &[Member]| members.iter().map(|member| member.name.clone()).collect::<Vec<_>>().join(", ");
     Some(match event {
-        Event::Item(_) | Event::Relayed { .. } | Event::Joined { .. } => return None,
+        Event::Item(_)
+        | Event::Relayed { .. }
+        | Event::Joined { .. }
+        | Event::State { .. }
+        | Event::Receipt { .. } => return None,
+        Event::AlertNotSent { case, .. } => (Some(*case), "alert_not_sent", say!("event-alert-not-sent")),
+        Event::AlertExhausted { case, .. } => (Some(*case), "alert_exhausted", say!("event-alert-exhausted")),
+        Event::CaughtUpWithCase { case } => (Some(*case), "caught_up_with_case", say!("event-caught-up-with-case")),
         Event::CaseOpened { case } => (Some(*case), "case_opened", say!("event-case-opened")),
         Event::MembersChanged { case, by, added, removed } => {
             let by = by.professional.as_str();

@@ -214,6 +214,8 @@ impl From<&Item> for ItemLine {
     fn from(item: &Item) -> Self {
         let (media_type, text) = match &item.body {
             Body::Markdown(text) => (Some("text/markdown".to_owned()), Some(text.clone())),
+            Body::Deleted | Body::Expired => (None, None),
+            Body::Statement(statement) => (Some(statement.media_type().to_owned()), None),
             Body::Unknown { media_type, .. } => (media_type.clone(), None),
         };
         Self {

@@ -170,6 +170,7 @@ impl From<CommandError> for Failure {
             CommandError::UnknownCase
             | CommandError::NotOpen
             | CommandError::Role
+            | CommandError::Refused(_)
             | CommandError::NotAMember
             | CommandError::CoordinatorHeard { .. }
             | CommandError::NothingToClaim

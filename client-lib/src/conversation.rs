@@ -8,9 +8,11 @@ mod audit;
 mod claim;
 mod command;
 mod cursors;
+mod deadlines;
 mod due;
 mod epoch;
 mod event;
+mod folding;
 mod inbox;
 mod io;
 mod joining;
@@ -19,7 +21,9 @@ mod log;
 mod missed;
 mod outbox;
 mod own_devices;
+mod receipts;
 mod renewal;
+mod replacing;
 mod revocation;
 mod session;
 mod state;
@@ -40,14 +44,13 @@ pub use io::{Action, Command, Connected, Input, Ticket};
 pub use views::CaseNumbers;
 
 use crate::audit::Note;
-#[cfg(test)]
-use crate::case::CaseId;
-use crate::case::{DraftError, DutyRefused};
+use crate::case::{CaseId, DraftError, DutyRefused, Refused};
 use crate::mls::DeviceCredentials;
 use crate::mls::access::AccessSeed;
 use crate::mls::group::Group;
 use crate::mls::party::{NoParty, Party};
 use crate::store::{Store, StoreError, decode, encode};
+use folding::Folded;
 use session::Session;
 use state::Device;
 use step::Step;
@@ -79,6 +82,7 @@ pub struct Conversation {
     party: Party,
     settings: Settings,
     groups: HashMap<GroupId, Group>,
+    states: HashMap<CaseId, Folded>,
     session: Session,
 }
 
@@ -141,6 +145,9 @@ pub enum CommandError {
     /// The case is closed.
     #[error("the case is closed and read only")]
     Closed,
+    /// It would not count in the state of the case.
+    #[error("this would not count: {0}")]
+    Refused(Refused),
     /// The title is empty or too long.
     #[error("a title has 1 to 255 bytes")]
     Title,
@@ -186,9 +193,13 @@ impl Conversation {
                 step.commit()?;
             }
         }
-        let mut conversation = Self { store, party, settings, groups: HashMap::new(), session: Session::default() };
+        let (groups, states) = (HashMap::new(), HashMap::new());
+        let mut conversation = Self { store, party, settings, groups, states, session: Session::default() };
         conversation
             .step(now, Vec::new(), |step| {
+                step.begin_states()?;
+                step.tell_unsent()?;
+                step.next_expiry()?;
                 step.resume_successors()?;
                 Ok(std::mem::take(&mut step.actions))
             })
@@ -236,6 +247,7 @@ impl Conversation {
                     party: &self.party,
                     tx: &tx,
                     groups: &mut self.groups,
+                    states: &mut self.states,
                     session: &mut self.session,
                     settings: &self.settings,
                     now,
@@ -254,6 +266,7 @@ impl Conversation {
         if let Err(error) = &outcome {
             // In memory the groups may be ahead of the store: they are loaded again.
             self.groups.clear();
+            self.states.clear();
             self.session = session;
             if matches!(error, StepError::Store(_)) {
                 self.session.disconnect();

@@ -16,7 +16,7 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
-use crate::case::{Body, CaseId, DraftBody, ItemDraft, ItemId, Sensitivity};
+use crate::case::{CaseId, DraftBody, ItemDraft, ItemId, Sensitivity};
 use crate::mls::party::DeviceSigner;
 use crate::store::{StoreError, encode as to_cbor};
 
@@ -30,6 +30,8 @@ const EXTENSION: &str = "kring";
 const SIGNATURE: &str = "kring.sig";
 /// MIMI disposition: render.
 const RENDER: u8 = 1;
+/// MIMI cardinality: no part.
+const NOTHING: u8 = 0;
 /// MIMI cardinality: a single part.
 const SINGLE: u8 = 1;
 /// Chat.
@@ -52,9 +54,21 @@ pub(crate) struct Read {
     pub(crate) about: Vec<String>,
     pub(crate) purpose: Option<String>,
     pub(crate) sensitivity: Sensitivity,
-    pub(crate) body: Body,
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) said: Said,
     signature: [u8; 64],
     hash: [u8; 32],
+}
+
+/// What an item says, before its kind is looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Chat.
+    Markdown(String),
+    /// Nothing any more.
+    Deleted,
+    /// A part of another media type, or of a version or cardinality that is not known (then without one).
+    Part { media_type: Option<String>, content: Vec<u8> },
 }
 
 #[derive(Serialize)]
@@ -78,11 +92,28 @@ struct Extensions {
     signature: ByteArray<64>,
 }
 
+/// A body: a single part, or none.
 #[derive(Serialize)]
-struct Part<'a>(u8, &'a str, u8, &'a str, &'a serde_bytes::Bytes);
+#[serde(untagged)]
+enum Part<'a> {
+    Single(u8, &'a str, u8, &'a str, &'a serde_bytes::Bytes),
+    Nothing(u8, &'a str, u8),
+}
+
+/// When an item is of no use any more: MIMI's absolute form, in seconds.
+#[derive(Serialize)]
+struct Expires(bool, u32);
 
 #[derive(Serialize)]
-struct Content<'a>(ByteArray<16>, Option<()>, &'a serde_bytes::Bytes, Option<()>, Option<()>, Extensions, Part<'a>);
+struct Content<'a>(
+    ByteArray<16>,
+    Option<()>,
+    &'a serde_bytes::Bytes,
+    Option<Expires>,
+    Option<()>,
+    Extensions,
+    Part<'a>,
+);
 
 /// Encodes and signs an item.
 pub(crate) fn encode(
@@ -109,20 +140,23 @@ pub(crate) fn encode(
         },
     );
     let kring = ByteBuf::from(to_cbor(&extension)?);
-    let (media_type, content) = match &draft.body {
-        DraftBody::Markdown(text) => (MARKDOWN, text.as_bytes()),
-        DraftBody::Part { media_type, content } => (media_type.as_str(), content.as_slice()),
+    let single = |media_type, content| Part::Single(RENDER, "", SINGLE, media_type, serde_bytes::Bytes::new(content));
+    let part = || match &draft.body {
+        DraftBody::Markdown(text) => single(MARKDOWN, text.as_bytes()),
+        DraftBody::Part { media_type, content } => single(media_type.as_str(), content.as_slice()),
+        DraftBody::Deleted => Part::Nothing(RENDER, "", NOTHING),
     };
+    let expires = || draft.expires.map(|at| Expires(false, seconds(at)));
     let salt = rand::random::<[u8; 16]>();
     let with = |signature: [u8; 64]| {
         to_cbor(&Content(
             ByteArray::new(salt),
             None,
             serde_bytes::Bytes::new(&[]),
-            None,
+            expires(),
             None,
             Extensions { kring: kring.clone(), signature: ByteArray::new(signature) },
-            Part(RENDER, "", SINGLE, media_type, serde_bytes::Bytes::new(content)),
+            part(),
         ))
     };
     let unsigned = with([0; 64])?;
@@ -132,20 +166,25 @@ pub(crate) fn encode(
 /// Reads an item; `None` if the bytes are none.
 pub(crate) fn read(bytes: &[u8]) -> Option<Read> {
     let wire: WireContent = frame::decode(bytes).ok()?;
-    let signature: [u8; 64] = wire.signature.as_slice().try_into().ok()?;
+    let signature: [u8; 64] = wire.signature?.as_slice().try_into().ok()?;
     let at = bytes.windows(64).position(|window| window == signature)?;
     let mut unsigned = bytes.to_vec();
     unsigned[at..at + 64].fill(0);
     let hash = sha256(&unsigned);
-    let extension: WireExtension = frame::decode(&wire.extension).ok()?;
+    let extension: WireExtension = frame::decode(&wire.extension?).ok()?;
     let known = extension.known;
-    let body = match (&known, wire.part) {
-        (Some(_), Some((media_type, content))) if media_type == MARKDOWN => match String::from_utf8(content) {
-            Ok(text) => Body::Markdown(text),
-            Err(error) => Body::Unknown { media_type: Some(media_type), content: error.into_bytes() },
-        },
-        (_, Some((media_type, content))) => Body::Unknown { media_type: Some(media_type), content },
-        (_, None) => Body::Unknown { media_type: None, content: Vec::new() },
+    let said = match (&known, wire.part) {
+        (Some(_), WirePart::Single(media_type, content)) if is_markdown(&media_type) => {
+            match String::from_utf8(content) {
+                Ok(text) => Said::Markdown(text),
+                Err(error) => Said::Part { media_type: Some(media_type), content: error.into_bytes() },
+            }
+        }
+        (Some(known), WirePart::Nothing) if known.replaces.is_some() => Said::Deleted,
+        // Of another version nothing but the identifier is believed, its media type least of all.
+        (Some(_), WirePart::Single(media_type, content)) => Said::Part { media_type: Some(media_type), content },
+        (None, WirePart::Single(_, content)) => Said::Part { media_type: None, content },
+        (_, WirePart::Nothing | WirePart::Other) => Said::Part { media_type: None, content: Vec::new() },
     };
     let known = known.unwrap_or_default();
     Some(Read {
@@ -157,10 +196,21 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Read> {
         about: known.about,
         purpose: known.purpose,
         sensitivity: known.sensitivity,
-        body,
+        expires: wire.expires,
+        said,
         signature,
         hash,
     })
+}
+
+/// Chat, with or without parameters such as MIMI's `variant=GFM-MIMI`.
+fn is_markdown(media_type: &str) -> bool {
+    media_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(MARKDOWN))
+}
+
+/// MIMI's whole seconds of 32 bits, up to the year 2106; later is then.
+fn seconds(at: Timestamp) -> u32 {
+    u32::try_from(at.0 / Timestamp::SECOND).unwrap_or(u32::MAX)
 }
 
 impl Read {
@@ -181,9 +231,10 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// MIMI content as received: what of it matters here.
 struct WireContent {
-    extension: Vec<u8>,
-    signature: Vec<u8>,
-    part: Option<(String, Vec<u8>)>,
+    extension: Option<Vec<u8>>,
+    signature: Option<Vec<u8>>,
+    expires: Option<Timestamp>,
+    part: WirePart,
 }
 
 impl<'de> Deserialize<'de> for WireContent {
@@ -199,13 +250,18 @@ impl<'de> Deserialize<'de> for WireContent {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<WireContent, A::Error> {
                 let short = || serde::de::Error::invalid_length(0, &"7 elements");
                 seq.next_element::<ByteArray<16>>()?.ok_or_else(short)?;
-                for _ in 0..4 {
+                for _ in 0..2 {
                     seq.next_element::<IgnoredAny>()?.ok_or_else(short)?;
                 }
+                let expires: Option<(bool, u32)> = seq.next_element()?.ok_or_else(short)?;
+                // From reading on, the other form counts; but when that was nobody else knows.
+                let expires = expires.filter(|(relative, _)| !relative);
+                let expires = expires.map(|(_, at)| Timestamp(u64::from(at) * Timestamp::SECOND));
+                seq.next_element::<IgnoredAny>()?.ok_or_else(short)?;
                 let extensions: WireExtensions = seq.next_element()?.ok_or_else(short)?;
-                let WirePart(part) = seq.next_element()?.ok_or_else(short)?;
+                let part: WirePart = seq.next_element()?.ok_or_else(short)?;
                 while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(WireContent { extension: extensions.kring, signature: extensions.signature, part })
+                Ok(WireContent { extension: extensions.kring, signature: extensions.signature, expires, part })
             }
         }
         deserializer.deserialize_seq(Fields)
@@ -214,8 +270,8 @@ impl<'de> Deserialize<'de> for WireContent {
 
 /// MIMI's extension map: ours, and whatever else is in it.
 struct WireExtensions {
-    kring: Vec<u8>,
-    signature: Vec<u8>,
+    kring: Option<Vec<u8>>,
+    signature: Option<Vec<u8>>,
 }
 
 /// A name in MIMI's extension map: text or integer.
@@ -276,8 +332,6 @@ impl<'de> Deserialize<'de> for WireExtensions {
                         return Err(A::Error::duplicate_field(EXTENSION));
                     }
                 }
-                let kring = kring.ok_or_else(|| A::Error::missing_field(EXTENSION))?;
-                let signature = signature.ok_or_else(|| A::Error::missing_field(SIGNATURE))?;
                 Ok(WireExtensions { kring, signature })
             }
         }
@@ -286,7 +340,12 @@ impl<'de> Deserialize<'de> for WireExtensions {
 }
 
 /// MIMI's nested part: media type and bytes of a single one, nothing of the others.
-struct WirePart(Option<(String, Vec<u8>)>);
+#[cfg_attr(test, derive(Debug, PartialEq))]
+enum WirePart {
+    Nothing,
+    Single(String, Vec<u8>),
+    Other,
+}
 
 impl<'de> Deserialize<'de> for WirePart {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -305,15 +364,28 @@ impl<'de> Deserialize<'de> for WirePart {
                 let cardinality = seq.next_element::<u64>()?.ok_or_else(short)?;
                 let part = if cardinality == u64::from(SINGLE) {
                     let media_type = seq.next_element::<String>()?.ok_or_else(short)?;
-                    Some((media_type, seq.next_element::<ByteBuf>()?.ok_or_else(short)?.into_vec()))
+                    WirePart::Single(media_type, seq.next_element::<ByteBuf>()?.ok_or_else(short)?.into_vec())
+                } else if cardinality == u64::from(NOTHING) {
+                    WirePart::Nothing
                 } else {
-                    None
+                    WirePart::Other
                 };
                 while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(WirePart(part))
+                Ok(part)
             }
         }
         deserializer.deserialize_seq(Fields)
+    }
+}
+
+/// A number below 2^62.
+struct Counter(u64);
+
+impl<'de> Deserialize<'de> for Counter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = u64::deserialize(deserializer)?;
+        let bounded = value <= kring_protocol::limits::MAX_COUNTER;
+        if bounded { Ok(Self(value)) } else { Err(serde::de::Error::custom("a number below 2^62")) }
     }
 }
 
@@ -349,8 +421,10 @@ impl<'de> Deserialize<'de> for WireExtension {
                 let version: u64 = seq.next_element()?.ok_or_else(short)?;
                 let id = seq.next_element()?.ok_or_else(short)?;
                 let known = if version == VERSION {
-                    let sent_at = Timestamp(seq.next_element()?.ok_or_else(short)?);
-                    let seq_seen = Seq(seq.next_element()?.ok_or_else(short)?);
+                    // Bounded as every counter: what could not be read again must not be stored.
+                    let Counter(sent_at) = seq.next_element()?.ok_or_else(short)?;
+                    let sent_at = Timestamp(sent_at);
+                    let seq_seen: Seq = seq.next_element()?.ok_or_else(short)?;
                     let hash: ByteArray<32> = seq.next_element()?.ok_or_else(short)?;
                     Some(Known {
                         sent_at,

@@ -88,6 +88,9 @@ event-gap = { $count ->
     [one] 1 record
    *[other] { $count } records
   } expired before this device read them
+event-alert-not-sent = WARNING: the alert has not left this device; nobody else knows of it. In acute danger call 112, otherwise Veilig Thuis, 0800-2000
+event-alert-exhausted = WARNING: nobody takes action on the alert. In acute danger call 112, otherwise Veilig Thuis, 0800-2000
+event-caught-up-with-case = this device now has what is open in the case
 event-out-of-step = this device has missed a change of this case and must be added again
 event-unreachable = the relay no longer opens this case to this device; ask its operator whether a backup was restored
 event-commit-refused = a change was refused: { $reason }

@@ -142,3 +142,20 @@ not-added-stale-list = a revocation list is overdue for more than three days; no
 command-coordinator-heard = the coordinator was heard not long ago; claim the case when they have been silent for three days
 command-nothing-to-claim = there is nothing to claim, to confirm or to take back
 command-not-own-device = this does not name another device of yours in your cases; `kring device list` shows them
+
+# Why something does not count in the state of a case
+command-refused = this would not count: { $reason }
+state-no-such-thing = there is nothing of that kind under this identifier
+state-already-there = there is something under this identifier already
+state-closed = it is closed
+state-phase = it is not in a phase that allows this
+state-role = the author's role in the case does not allow this
+state-function = the author's function does not allow this
+state-not-theirs = this is somebody else's to do
+state-too-early = the deadline had not passed when this was written
+state-stopped = somebody takes action already
+state-other-content = this is about another content than the one that stands in the case
+state-conditions = only Veilig Thuis changes safety conditions
+state-bounds = a text, a list or a time in it is out of bounds
+state-too-many = there are too many open ones in this case
+state-replaced = an item of this kind cannot be replaced

@@ -88,6 +88,9 @@ event-gap = { $count ->
     [one] 1 bericht is
    *[other] { $count } berichten zijn
   } verlopen voordat dit apparaat ze las
+event-alert-not-sent = WAARSCHUWING: de spoedmelding heeft dit apparaat niet verlaten; niemand anders weet ervan. Bel bij acuut gevaar 112, anders Veilig Thuis, 0800-2000
+event-alert-exhausted = WAARSCHUWING: niemand onderneemt actie op de spoedmelding. Bel bij acuut gevaar 112, anders Veilig Thuis, 0800-2000
+event-caught-up-with-case = dit apparaat heeft nu wat er openstaat in de casus
 event-out-of-step = dit apparaat heeft een wijziging van deze casus gemist en moet opnieuw worden toegevoegd
 event-unreachable = het relais opent deze casus niet meer voor dit apparaat; vraag de beheerder of er een reservekopie is teruggezet
 event-commit-refused = een wijziging is geweigerd: { $reason }

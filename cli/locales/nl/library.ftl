@@ -142,3 +142,20 @@ not-added-stale-list = een intrekkingslijst is meer dan drie dagen te laat; er w
 command-coordinator-heard = de regisseur is kort geleden nog gehoord; neem de casus over als het drie dagen stil is gebleven
 command-nothing-to-claim = er is niets om over te nemen, te bevestigen of terug te nemen
 command-not-own-device = dit is geen ander apparaat van u in uw casussen; `kring device list` laat ze zien
+
+# Waarom iets niet meetelt in de stand van een casus
+command-refused = dit zou niet meetellen: { $reason }
+state-no-such-thing = er is niets van dat soort onder dit kenmerk
+state-already-there = er is al iets onder dit kenmerk
+state-closed = het is afgesloten
+state-phase = het is niet in een fase die dit toelaat
+state-role = de rol van de afzender in de casus laat dit niet toe
+state-function = de functie van de afzender laat dit niet toe
+state-not-theirs = dit is aan iemand anders
+state-too-early = de termijn was nog niet verstreken toen dit werd geschreven
+state-stopped = iemand onderneemt al actie
+state-other-content = dit gaat over een andere inhoud dan die in de casus staat
+state-conditions = alleen Veilig Thuis wijzigt veiligheidsvoorwaarden
+state-bounds = een tekst, een lijst of een tijd erin valt buiten de grenzen
+state-too-many = er staan in deze casus te veel open
+state-replaced = een bericht van deze soort kan niet worden vervangen

@@ -3,7 +3,7 @@
 //! the administrator to whom it is passed on.
 
 use kring_client::api::{CallError, ConnectError, NotDone, OpenError, RelayFault};
-use kring_client::case::{DraftError, DutyRefused};
+use kring_client::case::{DraftError, DutyRefused, Refused};
 use kring_client::conversation::{CommandError, CommitRefused, Dropped, Held, NotAdded, Suspicion};
 use kring_client::identity::ProfileError;
 use kring_client::identity::wipe::WipeError;
@@ -100,8 +100,31 @@ impl Told for CommandError {
             Self::NotOwnDevice => say!("command-not-own-device"),
             Self::SoleResponsible => say!("sole-responsible"),
             Self::Duty(refused) => refused.told(),
+            Self::Refused(refused) => say!("command-refused", reason = refused.told()),
             Self::Closed => say!("case-is-closed"),
             Self::Draft(error) => error.told(),
+        }
+    }
+}
+
+impl Told for Refused {
+    fn told(&self) -> String {
+        match self {
+            Self::NoSuchThing => say!("state-no-such-thing"),
+            Self::AlreadyThere => say!("state-already-there"),
+            Self::Closed => say!("state-closed"),
+            Self::Phase => say!("state-phase"),
+            Self::Role => say!("state-role"),
+            Self::Function => say!("state-function"),
+            Self::NotTheirs => say!("state-not-theirs"),
+            Self::NotAMember => say!("command-not-a-member"),
+            Self::TooEarly => say!("state-too-early"),
+            Self::Stopped => say!("state-stopped"),
+            Self::OtherContent => say!("state-other-content"),
+            Self::Conditions => say!("state-conditions"),
+            Self::Bounds => say!("state-bounds"),
+            Self::TooMany => say!("state-too-many"),
+            Self::Replaced => say!("state-replaced"),
         }
     }
 }

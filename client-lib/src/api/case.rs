@@ -9,7 +9,10 @@ use tokio::sync::oneshot;
 use super::client::Client;
 use super::error::CallError;
 use super::pending::{Added, Changed, Pending, Sent};
-use crate::case::{CaseId, CaseView, Digest, Item, ItemDraft, ItemId, Member, OutboxEntry, Position, Role};
+use crate::case::{
+    CaseId, CaseState, CaseView, Digest, Item, ItemDraft, ItemId, Member, MessageStatus, OutboxEntry, Position, Role,
+    Statement, Waiting,
+};
 use crate::conversation::{CaseNumbers, Command, CommandError, Coordination};
 use crate::driver::Waiter;
 
@@ -93,6 +96,58 @@ impl Case {
     pub async fn items(&self, after: Position, limit: usize) -> Result<Vec<Item>, CallError> {
         let id = self.id;
         self.client.query(move |conversation| conversation.items(id, after, limit)).await
+    }
+
+    /// Its state: what follows from its log.
+    pub async fn state(&self) -> Result<CaseState, CallError> {
+        let id = self.id;
+        self.client.query(move |conversation| conversation.state(id)).await
+    }
+
+    /// Its state as it was after the item at a position of this device's copy.
+    pub async fn state_as_of(&self, position: Position) -> Result<CaseState, CallError> {
+        let id = self.id;
+        self.client.query(move |conversation| conversation.state_as_of(id, position)).await
+    }
+
+    /// Says something of our own kinds: alerts, plan, tasks. Refused at once if it would not count as things stand.
+    pub async fn state_that(&self, statement: &Statement) -> Result<Sent, CallError> {
+        self.send(statement.draft()).await
+    }
+
+    /// Notes that the user has read it up to an item; told to the others with the next receipt.
+    pub async fn mark_read(&self, position: Position) -> Result<(), CallError> {
+        self.client.call(Command::MarkRead { case: self.id, position }, Waiter::Nobody).await
+    }
+
+    /// Acknowledges an item that somebody said; told to the others with the next receipt. Alerts are acknowledged by a
+    /// [`Statement`], which goes at once.
+    pub async fn acknowledge(&self, item: ItemId) -> Result<(), CallError> {
+        self.client.call(Command::Acknowledge { case: self.id, item }, Waiter::Nobody).await
+    }
+
+    /// How far an own item is, and with whom; `None`: there is none.
+    pub async fn message_status(&self, item: ItemId) -> Result<Option<MessageStatus>, CallError> {
+        let id = self.id;
+        self.client.query(move |conversation| conversation.message_status(id, item)).await
+    }
+
+    /// Up to where the user has read it on this device.
+    pub async fn read_up_to(&self) -> Result<Position, CallError> {
+        let id = self.id;
+        self.client.query(move |conversation| conversation.read_up_to(id)).await
+    }
+
+    /// How many items of others the user has not read, counted up to `most`.
+    pub async fn unread(&self, most: usize) -> Result<usize, CallError> {
+        let id = self.id;
+        self.client.query(move |conversation| conversation.unread(id, most)).await
+    }
+
+    /// What waits for this professional in it, alerts first.
+    pub async fn waiting(&self) -> Result<Vec<Waiting>, CallError> {
+        let who = self.client.address().professional.clone();
+        Ok(self.state().await?.waiting_for(&who))
     }
 
     /// The devices in it.

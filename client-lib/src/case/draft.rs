@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use kring_protocol::ids::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::ItemId;
+use super::item::Body;
+use super::statement::Statement;
 
 /// Something to be said in a case.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,9 @@ pub struct ItemDraft {
     pub purpose: Option<String>,
     /// How widely it may travel.
     pub sensitivity: Sensitivity,
+    /// From when on it is of no use any more, in whole seconds. Its receivers' devices then forget what it says.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
 }
 
 /// The body of a draft.
@@ -28,6 +34,8 @@ pub struct ItemDraft {
 pub enum DraftBody {
     /// Chat, as `text/markdown`.
     Markdown(String),
+    /// Nothing: with `replaces`, takes the earlier item back.
+    Deleted,
     /// A part of another media type.
     Part {
         /// Its media type (RFC 2046).
@@ -85,6 +93,24 @@ impl ItemDraft {
             about: Vec::new(),
             purpose: None,
             sensitivity: Sensitivity::Normal,
+            expires: None,
+        }
+    }
+
+    /// Takes back an earlier item of one's own. Those who have it still see that it was there.
+    pub fn deletion(item: ItemId) -> Self {
+        Self { body: DraftBody::Deleted, replaces: Some(item), ..Self::markdown(String::new()) }
+    }
+
+    /// What it says, as its readers understand it.
+    pub(crate) fn as_read(&self) -> Body {
+        match &self.body {
+            DraftBody::Markdown(text) => Body::Markdown(text.clone()),
+            DraftBody::Deleted => Body::Deleted,
+            DraftBody::Part { media_type, content } => match Statement::decode(media_type, content) {
+                Some(statement) => Body::Statement(Box::new(statement)),
+                None => Body::Unknown { media_type: Some(media_type.clone()), content: content.clone() },
+            },
         }
     }
 
@@ -92,6 +118,7 @@ impl ItemDraft {
     pub fn check(&self) -> Result<(), DraftError> {
         let (length, media_type) = match &self.body {
             DraftBody::Markdown(text) => (text.len(), "text/markdown"),
+            DraftBody::Deleted => (usize::from(self.replaces.is_some()), ""),
             DraftBody::Part { media_type, content } => (content.len(), media_type.as_str()),
         };
         if length == 0 {
@@ -130,6 +157,9 @@ mod tests {
         assert_eq!(ItemDraft::markdown("").check(), Err(DraftError::Empty));
         let long = ItemDraft::markdown("x".repeat(MAX_BODY + 1));
         assert_eq!(long.check(), Err(DraftError::TooLarge { limit: MAX_BODY }));
+        assert_eq!(ItemDraft::deletion(ItemId([1; 16])).check(), Ok(()));
+        let nothing = ItemDraft { replaces: None, ..ItemDraft::deletion(ItemId([1; 16])) };
+        assert_eq!(nothing.check(), Err(DraftError::Empty));
         let about = ItemDraft { about: vec!["x".repeat(MAX_LABEL + 1)], ..ItemDraft::markdown("x") };
         assert_eq!(about.check(), Err(DraftError::LabelTooLong { limit: MAX_LABEL }));
     }

@@ -14,6 +14,11 @@ impl ContentHash {
     pub fn of(bytes: &[u8]) -> Self {
         Self(crate::item::sha256(bytes))
     }
+
+    /// The hash in lower-case hexadecimal, for display.
+    pub fn to_hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 impl fmt::Debug for ContentHash {

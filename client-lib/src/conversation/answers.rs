@@ -9,11 +9,8 @@ use super::io::{Connected, Ticket};
 use super::session::Asked;
 use super::state::{Intent, Phase, Stage, Submission, Want};
 use super::step::Step;
-use crate::case::CaseId;
+use crate::case::{CLOCK_TOLERANCE, CaseId};
 use crate::store::StoreError;
-
-/// Clocks further apart than this are worth a word: items carry the sender's time, and certificates end.
-const CLOCK_TOLERANCE: u64 = 60 * Timestamp::SECOND;
 
 /// How often KeyPackages are claimed anew for one addition: a claim lapses after days, and this device can be away
 /// for as long again.
@@ -25,7 +22,8 @@ impl Step<'_> {
         self.session.connected = true;
         self.session.stale = false;
         let apart = self.now.since(connected.relay_now).max(connected.relay_now.since(self.now));
-        if apart > CLOCK_TOLERANCE {
+        self.session.clock_off = apart > CLOCK_TOLERANCE;
+        if self.session.clock_off {
             let seconds = i64::try_from(apart / Timestamp::SECOND).unwrap_or(i64::MAX);
             let ahead_seconds = if self.now > connected.relay_now { seconds } else { -seconds };
             self.tell(Event::ClockOff { ahead_seconds });

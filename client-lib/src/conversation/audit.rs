@@ -48,6 +48,10 @@ pub(super) fn of_command(command: &Command) -> Vec<Note> {
             let written = before.iter().chain(after).map(|(item, draft)| of_item(*case, *item, draft));
             return [of_duty(*case, step)].into_iter().chain(written).collect();
         }
+        Command::MarkRead { case, .. } => Note::done(Activity::Viewed).in_case(*case).of("read"),
+        Command::Acknowledge { case, item } => {
+            Note { item: Some(*item), ..Note::done(Activity::Viewed) }.in_case(*case).of("acknowledged")
+        }
         Command::Record(note) => note.as_ref().clone(),
     }]
 }
@@ -79,6 +83,7 @@ fn of_item(case: CaseId, item: ItemId, draft: &ItemDraft) -> Note {
 fn of_draft(draft: &ItemDraft) -> Note {
     let kind = match &draft.body {
         DraftBody::Markdown(_) => "text/markdown",
+        DraftBody::Deleted => "deletion",
         DraftBody::Part { media_type, .. } => media_type,
     };
     let note = Note::done(Activity::ItemWritten).of(kind);
@@ -90,6 +95,12 @@ fn of_event(event: &Event) -> Vec<Note> {
     match event {
         // What others said is in the case; that it was looked at, the application records.
         Event::Item(_) | Event::Relayed { .. } => Vec::new(),
+        // What follows from items that are in the case, or from nothing that anybody did.
+        Event::State { .. }
+        | Event::Receipt { .. }
+        | Event::AlertNotSent { .. }
+        | Event::AlertExhausted { .. }
+        | Event::CaughtUpWithCase { .. } => Vec::new(),
         // Its opening is recorded as the user's wish already.
         Event::CaseOpened { .. } => Vec::new(),
         // Known again at the next look; nobody did anything.

@@ -1,7 +1,7 @@
 //! What the user wants becomes an intent in the outbox, after everything that can be refused at once has been.
 
 use kring_protocol::address::ProfessionalAddress;
-use kring_protocol::ids::{CursorId, GroupId, Seq};
+use kring_protocol::ids::{CursorId, GroupId, Seq, Timestamp};
 use serde_bytes::ByteBuf;
 
 use super::claim::ClaimStep;
@@ -10,7 +10,9 @@ use super::log::first_hash;
 use super::state::{CaseRecord, GroupRecord, Phase, Stage, Want};
 use super::step::Step;
 use super::{CommandError, StepError};
-use crate::case::{CaseId, ClosingStage, DutyStep, ItemDraft, ItemId, Role};
+use crate::case::{
+    Author, CaseId, ClosingStage, DraftBody, DutyStep, ItemDraft, ItemId, LogEntry, Role, Said, Verdict,
+};
 use crate::mls::context::CaseContext;
 use crate::mls::group::Group;
 use crate::mls::policy::is_bound;
@@ -57,6 +59,14 @@ impl Step<'_> {
             Command::Claim { case } => self.claim(case, ClaimStep::Claim),
             Command::ConfirmClaim { case } => self.claim(case, ClaimStep::Confirm),
             Command::WithdrawClaim { case } => self.claim(case, ClaimStep::Withdraw),
+            Command::MarkRead { case, position } => {
+                self.case(case)?.ok_or(CommandError::UnknownCase)?;
+                self.mark_read(case, position)
+            }
+            Command::Acknowledge { case, item } => {
+                self.open_case(case)?;
+                self.acknowledge(case, item)
+            }
             Command::Add { case, professional, device, role } => {
                 let own = self.manager(case)?;
                 let by_deputy = own != Role::Coordinator;
@@ -140,8 +150,13 @@ impl Step<'_> {
         if known || self.intents(case)?.iter().any(|intent| intent.value.want.item() == Some(item)) {
             return Err(CommandError::ItemExists.into());
         }
+        self.would_count(case, item, &draft)?;
         let sent_at = self.now;
-        self.queue(case, Want::Item { id: item, draft, sent_at })?;
+        let want = Want::Item { id: item, draft, sent_at };
+        if want.is_urgent() {
+            self.watch_alert(case)?;
+        }
+        self.queue(case, want)?;
         Ok(())
     }
 
@@ -158,6 +173,42 @@ impl Step<'_> {
         }
         context.after(step, own, &present).map_err(CommandError::Duty)?;
         Ok(())
+    }
+
+    /// Refuses what would not count in the state of the case, what waits in the outbox taken together with it.
+    fn would_count(&mut self, case: CaseId, item: ItemId, draft: &ItemDraft) -> Result<(), StepError> {
+        if !matches!(draft.body, DraftBody::Part { .. }) {
+            return Ok(());
+        }
+        let mut state = self.state_of(case)?;
+        let now = self.now;
+        for intent in self.intents(case)? {
+            if let Want::Item { id, draft, sent_at } = &intent.value.want {
+                state.apply(&LogEntry::Said(self.as_said(*id, draft, *sent_at)));
+            }
+        }
+        match state.apply(&LogEntry::Said(self.as_said(item, draft, now))).verdict {
+            Verdict::Refused(reason) => Err(CommandError::Refused(reason).into()),
+            Verdict::Legal | Verdict::Repeated | Verdict::Unknown => Ok(()),
+        }
+    }
+
+    /// A draft of this device as it will stand in the log.
+    fn as_said(&self, item: ItemId, draft: &ItemDraft, sent_at: Timestamp) -> Said {
+        let own = self.party.verified();
+        Said {
+            item,
+            author: Author {
+                professional: own.address().professional.clone(),
+                device: own.address().device,
+                name: own.name().as_str().to_owned(),
+                organisation: own.organisation().as_str().to_owned(),
+                function: own.function().as_str().to_owned(),
+            },
+            sent_at,
+            replaces: draft.replaces,
+            body: draft.as_read(),
+        }
     }
 
     fn new_case(&mut self, case: CaseId, title: String) -> Result<(), StepError> {
@@ -205,6 +256,8 @@ impl Step<'_> {
             coordinator_heard: self.now,
         };
         self.save(id, &record)?;
+        let by = self.party.address().professional.clone();
+        self.fold_change(case, (id, &mls), Seq(0), Some(by), None, false)?;
         self.put(id, mls);
         Ok(id)
     }

@@ -34,6 +34,18 @@ impl Step<'_> {
                 self.session.aged_at = None;
                 self.session.dirty.extend(self.tx.rows().cases()?);
             }
+            for (case, at) in self.session.deadlines_at.clone() {
+                if at <= now {
+                    self.session.deadlines_at.remove(&case);
+                    self.pass_deadlines(case)?;
+                }
+            }
+            for (case, at) in self.session.receipts_at.clone() {
+                if at <= now {
+                    self.session.receipts_at.remove(&case);
+                    self.send_receipts(case)?;
+                }
+            }
             if self.session.cursors_at.is_some_and(|at| at <= now) {
                 self.session.cursors_at = None;
                 self.tell_cursors()?;
@@ -50,6 +62,12 @@ impl Step<'_> {
                 self.session.publish_at = None;
                 self.publish()?;
             }
+        }
+        if self.session.expiry_at.is_some_and(|at| at <= now) {
+            self.forget_expired()?;
+        }
+        if self.session.unsent_at.is_some_and(|at| at <= now) {
+            self.tell_unsent()?;
         }
         // Before a successor is started: one that waits may be as good.
         for (case, at) in self.session.notes_at.clone() {

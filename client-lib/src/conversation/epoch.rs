@@ -53,6 +53,11 @@ impl Step<'_> {
         self.pass(id, state, record, Some(first_hash(group.authenticator())))?;
         self.announce(case, group, by, &outcome);
         self.answer_claim(case, group)?;
+        let added = !outcome.added.is_empty();
+        self.fold_change(case, (id, group), record.seq, Some(by.professional.clone()), None, added)?;
+        if added && *by == own {
+            self.send_snapshot(case, id, record.seq)?;
+        }
         let state = self.group_record(id)?.ok_or(StoreError::Internal)?;
         self.follow(id, group.epoch(), &state);
         Ok(())
@@ -129,7 +134,8 @@ impl Step<'_> {
         self.session.forget_sweep(case);
         self.session.moved.remove(&id);
         for intent in self.intents(case)? {
-            if matches!(intent.value.want, Want::Leave | Want::Sweep | Want::UpdateKeys) {
+            let want = &intent.value.want;
+            if want.is_automatic() || matches!(want, Want::Leave | Want::Sweep | Want::UpdateKeys) {
                 self.tx.delete_intent(intent.id)?;
                 self.session.busy.remove(&intent.id);
             } else {

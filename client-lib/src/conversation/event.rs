@@ -4,7 +4,7 @@ use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{DeviceId, Seq, Timestamp};
 use kring_protocol::refusal::Refusal;
 
-use crate::case::{CaseId, DutyRefused, DutyStep, Item, ItemId, Member, Role};
+use crate::case::{CaseId, DutyRefused, DutyStep, Item, ItemId, Member, Role, Thing};
 
 /// Something that the user may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,44 @@ pub enum Event {
     },
     /// An item stands in the log, an own one included.
     Item(Box<Item>),
+    /// The state of the case has changed.
+    State {
+        /// The case.
+        case: CaseId,
+        /// What of it.
+        changed: Vec<Thing>,
+    },
+    /// An alert is still on this device: nobody else knows of it. Told at once while offline, after some seconds
+    /// otherwise, and again and again until the relay has it.
+    AlertNotSent {
+        /// The case.
+        case: CaseId,
+        /// What was said of the alert.
+        item: ItemId,
+        /// When.
+        since: Timestamp,
+    },
+    /// Nobody whom an alert's ladder names has taken action: call.
+    AlertExhausted {
+        /// The case.
+        case: CaseId,
+        /// The alert.
+        alert: ItemId,
+        /// This professional raised it.
+        own: bool,
+    },
+    /// A device has said how far it is with what was said.
+    Receipt {
+        /// The case.
+        case: CaseId,
+        /// Which device.
+        device: DeviceAddress,
+    },
+    /// This device joined, and now has the state of the case from whoever added it.
+    CaughtUpWithCase {
+        /// The case.
+        case: CaseId,
+    },
     /// An own item is durable at the relay. Nobody need have read it.
     Relayed {
         /// The case.

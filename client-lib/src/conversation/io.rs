@@ -11,7 +11,7 @@ use kring_protocol::message::{Gap, Note, Record, Reply, Request};
 use kring_protocol::refusal::Refusal;
 
 use super::event::Event;
-use crate::case::{CaseId, DutyStep, ItemDraft, ItemId, Role};
+use crate::case::{CaseId, DutyStep, ItemDraft, ItemId, Position, Role};
 use crate::identity::SafetyNumber;
 
 /// Something that happened.
@@ -112,6 +112,20 @@ pub enum Command {
         item: ItemId,
         /// What is said.
         draft: ItemDraft,
+    },
+    /// Note that the user has read a case up to an item.
+    MarkRead {
+        /// The case.
+        case: CaseId,
+        /// The last item read.
+        position: Position,
+    },
+    /// Acknowledge an item that somebody said.
+    Acknowledge {
+        /// The case.
+        case: CaseId,
+        /// The item.
+        item: ItemId,
     },
     /// Add all devices of a professional, or only one of them.
     Add {

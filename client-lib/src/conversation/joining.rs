@@ -87,6 +87,7 @@ impl Step<'_> {
         *self.session = session;
         self.actions.truncate(told);
         self.groups.remove(&envelope.group());
+        self.states.remove(&envelope.case());
         Ok(outcome)
     }
 
@@ -122,6 +123,10 @@ impl Step<'_> {
         };
         let by = invitation.by.address().clone();
         let title = invitation.context.title.clone();
+        let before_phase = match &before {
+            Some(record) => self.group_record(record.group)?.map(|state| state.phase),
+            None => None,
+        };
         if let Some(record) = &before {
             self.leave_behind(case, record.group, group)?;
         }
@@ -141,7 +146,7 @@ impl Step<'_> {
             fresh_at: self.now,
             refused: None,
             follows,
-            rejoined: again,
+            rejoined: again.clone(),
             unreachable: false,
             heard_at: Timestamp(0),
             coordinator_heard: self.now,
@@ -149,6 +154,11 @@ impl Step<'_> {
         self.save(group, &state)?;
         self.tx.write_case(case, &CaseRecord { title, group })?;
         let epoch = mls.epoch();
+        // Who comes from the group before has the state; who joins anew, or was away, is sent it.
+        let away = |phase| matches!(phase, Phase::Left | Phase::OutOfStep);
+        let told = again.is_some() || before_phase.is_none_or(away);
+        let joined_by = told.then(|| by.professional.clone());
+        self.fold_change(case, (group, &mls), Seq(0), None, joined_by, false)?;
         self.take_back_role(case, group, &mls)?;
         self.put(group, mls);
         self.follow(group, epoch, &state);

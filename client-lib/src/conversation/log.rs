@@ -14,7 +14,7 @@ use serde_bytes::ByteBuf;
 use super::event::{Dropped, Event, Suspicion};
 use super::state::{GroupRecord, Intent, Phase, Stage, StoredItem, Submission, Want};
 use super::step::Step;
-use crate::case::{Body, CaseId};
+use crate::case::CaseId;
 use crate::conversation::CommitRefused;
 use crate::item::{self, Seen, sha256};
 use crate::mls::gate::judge_staged;
@@ -79,6 +79,7 @@ impl Step<'_> {
                     let what = (MessageHash(sha256(&record.message)), record.at);
                     return self.refuse_commit(id, state.clone(), group, what, None, reason);
                 }
+                self.joined_at(state.case, id, record.seq)?;
                 return self.pass(id, state.clone(), record, Some(first_hash(group.authenticator())));
             }
             return self.pass(id, state.clone(), record, None);
@@ -247,9 +248,10 @@ impl Step<'_> {
             self.compare(group, state, sender, seen, record.seq)?;
         }
         let author = sender.address();
-        let (media_type, text, content) = match read.body {
-            Body::Markdown(text) => (None, Some(text), Vec::new()),
-            Body::Unknown { media_type, content } => (media_type, None, content),
+        let (media_type, text, content, deleted) = match read.said {
+            item::Said::Markdown(text) => (None, Some(text), Vec::new(), false),
+            item::Said::Deleted => (None, None, Vec::new(), true),
+            item::Said::Part { media_type, content } => (media_type, None, content, false),
         };
         let stored = StoredItem {
             group,
@@ -271,14 +273,21 @@ impl Step<'_> {
             media_type,
             text,
             content: ByteBuf::from(content),
+            deleted,
+            expires: read.expires,
             signed: ByteBuf::from(bytes),
+            replaced_by: None,
+            forgotten: false,
         };
+        if self.is_receipt(case, &stored)? {
+            return Ok(());
+        }
         if let Some(mut before) = self.tx.rows().item::<StoredItem>(case, author, read.id)? {
             // Sent again by a device that did not learn of the first: the first counts.
-            let same = before.text == stored.text
-                && before.content == stored.content
-                && before.media_type == stored.media_type
-                && before.sent_at == stored.sent_at;
+            let forgotten = before.forgotten || before.deleted && before.replaces.is_none();
+            let same = before.media_type == stored.media_type
+                && before.sent_at == stored.sent_at
+                && (forgotten || before.text == stored.text && before.content == stored.content);
             if !same {
                 self.suspect(case, Some(sender), Suspicion::ItemReused);
             } else if before.group != group {
@@ -289,7 +298,13 @@ impl Step<'_> {
             return Ok(());
         }
         let position = self.tx.append_item(case, author, read.id, &stored)?;
-        self.tell(Event::Item(Box::new(stored.show(case, position))));
+        let verdict = self.fold_item(case, position, &stored)?;
+        self.replace(case, &stored)?;
+        self.plan_expiry(case, position, &stored)?;
+        if !stored.own {
+            self.plan_receipts(case);
+        }
+        self.tell(Event::Item(Box::new(stored.show(case, position, verdict))));
         Ok(())
     }
 
@@ -414,6 +429,8 @@ impl Step<'_> {
         state.heard_at = self.now;
         self.save(id, &state)?;
         self.session.live.insert(id, epoch);
+        self.session.unplanned.insert(state.case);
+        self.plan_receipts(state.case);
         self.session.dirty.insert(state.case);
         self.move_cursor(id, &state);
         Ok(())
@@ -449,7 +466,7 @@ impl Step<'_> {
             }
         }
         self.session.disconnect();
-        Ok(())
+        self.tell_unsent()
     }
 }
 

@@ -186,6 +186,8 @@ impl Step<'_> {
             }
             intents.retain(|intent| !waits(intent));
         }
+        // Somebody is in danger; everything else can wait. Messages of the same haste stay in their order.
+        intents.sort_by_key(|intent| !intent.value.want.is_urgent());
         let Some(first) = intents.into_iter().next() else { return Ok(()) };
         if !self.is_ready(first.id) {
             return Ok(());

@@ -46,6 +46,18 @@ pub(super) struct Session {
     pub(super) cursors_at: Option<Timestamp>,
     /// Groups whose cursors have moved.
     pub(super) moved: BTreeSet<GroupId>,
+    /// When to say that deadlines of a case have passed.
+    pub(super) deadlines_at: BTreeMap<CaseId, Timestamp>,
+    /// Cases whose deadlines may be others than before.
+    pub(super) unplanned: BTreeSet<CaseId>,
+    /// This device's clock does not agree with the relay's.
+    pub(super) clock_off: bool,
+    /// When to say how far this device is in a case.
+    pub(super) receipts_at: BTreeMap<CaseId, Timestamp>,
+    /// When to forget the next item.
+    pub(super) expiry_at: Option<Timestamp>,
+    /// When to tell of alerts that have not left this device.
+    pub(super) unsent_at: Option<Timestamp>,
     /// Cases that may have something to do.
     pub(super) dirty: BTreeSet<CaseId>,
     /// When to look at the keys' age.
@@ -105,6 +117,7 @@ impl Session {
         self.lists = Reading::default();
         self.aged.clear();
         self.aged_at = None;
+        self.deadlines_at.clear();
     }
 
     /// Looks at the clock. If it was put back, everything that waits is due as much earlier.
@@ -118,6 +131,9 @@ impl Session {
         let timers = timers.chain(self.sweep_at.values_mut()).chain(self.successor_at.values_mut());
         let timers = timers.chain(self.notes_at.values_mut()).chain(&mut self.cursors_at);
         let timers = timers.chain(&mut self.lists.at).chain(&mut self.aged_at);
+        // Those of deadlines are moments of the calendar, and are looked at again.
+        let timers = timers.chain(self.deadlines_at.values_mut()).chain(&mut self.unsent_at);
+        let timers = timers.chain(self.receipts_at.values_mut());
         for timer in timers.chain(&mut self.keys_at).chain(&mut self.publish_at) {
             *timer = Timestamp(timer.0.saturating_sub(back));
         }
@@ -129,6 +145,8 @@ impl Session {
             let retries = self.retry_at.values();
             retries
                 .chain(self.sweep_at.values())
+                .chain(self.deadlines_at.values())
+                .chain(self.receipts_at.values())
                 .copied()
                 .chain(self.cursors_at)
                 .chain(self.keys_at)
@@ -136,7 +154,13 @@ impl Session {
                 .chain(self.lists.at)
                 .chain(self.aged_at)
         });
-        let always = self.successor_at.values().chain(self.notes_at.values()).copied();
+        let always = self
+            .successor_at
+            .values()
+            .chain(self.notes_at.values())
+            .copied()
+            .chain(self.unsent_at)
+            .chain(self.expiry_at);
         online.into_iter().flatten().chain(always).min()
     }
 }

@@ -8,7 +8,10 @@ use serde_bytes::ByteBuf;
 
 use super::claim::ClaimStep;
 use super::joining::LastKnown;
-use crate::case::{Body, CaseId, DraftBody, DutyStep, Item, ItemDraft, ItemId, Position, Role, Sensitivity};
+use crate::case::{
+    Author, Body, CaseId, DraftBody, DutyStep, Item, ItemDraft, ItemId, Position, Role, Said, Sensitivity, Statement,
+    Verdict,
+};
 use crate::identity::SafetyNumber;
 
 /// One case.
@@ -250,8 +253,19 @@ pub(crate) struct StoredItem {
     pub(crate) media_type: Option<String>,
     pub(crate) text: Option<String>,
     pub(crate) content: ByteBuf,
+    /// It takes back what it replaces.
+    #[serde(default)]
+    pub(crate) deleted: bool,
+    #[serde(default)]
+    pub(crate) expires: Option<Timestamp>,
     /// The whole content as it was signed, to prove its author.
     pub(crate) signed: ByteBuf,
+    /// The same author's later item that replaces it.
+    #[serde(default)]
+    pub(crate) replaced_by: Option<ItemId>,
+    /// Its time was over: what it said is forgotten.
+    #[serde(default)]
+    pub(crate) forgotten: bool,
 }
 
 impl StoredItem {
@@ -259,6 +273,7 @@ impl StoredItem {
     pub(crate) fn draft(&self) -> ItemDraft {
         let body = match &self.text {
             Some(text) => DraftBody::Markdown(text.clone()),
+            None if self.deleted => DraftBody::Deleted,
             None => DraftBody::Part {
                 media_type: self.media_type.clone().unwrap_or_default(),
                 content: self.content.to_vec(),
@@ -271,15 +286,49 @@ impl StoredItem {
             about: self.about.clone(),
             purpose: self.purpose.clone(),
             sensitivity: self.sensitivity,
+            expires: self.expires,
+        }
+    }
+
+    /// What it says, as this version of the program understands it.
+    pub(crate) fn body(&self) -> Body {
+        if let Some(text) = &self.text {
+            return Body::Markdown(text.clone());
+        }
+        if self.deleted {
+            return Body::Deleted;
+        }
+        if self.forgotten {
+            return Body::Expired;
+        }
+        let statement = self.media_type.as_deref().and_then(|kind| Statement::decode(kind, &self.content));
+        match statement {
+            Some(statement) => Body::Statement(Box::new(statement)),
+            None => Body::Unknown { media_type: self.media_type.clone(), content: self.content.to_vec() },
+        }
+    }
+
+    /// The item as the state of the case sees it.
+    pub(crate) fn said(&self) -> Said {
+        let address = DeviceAddress::from(self.author.clone());
+        Said {
+            item: self.id,
+            author: Author {
+                professional: address.professional,
+                device: address.device,
+                name: self.author_name.clone(),
+                organisation: self.author_organisation.clone(),
+                function: self.author_function.clone(),
+            },
+            sent_at: self.sent_at,
+            replaces: self.replaces,
+            body: self.body(),
         }
     }
 
     /// The item as it is shown.
-    pub(crate) fn show(self, case: CaseId, position: Position) -> Item {
-        let body = match self.text {
-            Some(text) => Body::Markdown(text),
-            None => Body::Unknown { media_type: self.media_type, content: self.content.into_vec() },
-        };
+    pub(crate) fn show(self, case: CaseId, position: Position, verdict: Verdict) -> Item {
+        let body = self.body();
         Item {
             case,
             position,
@@ -298,7 +347,10 @@ impl StoredItem {
             about: self.about,
             purpose: self.purpose,
             sensitivity: self.sensitivity,
+            expires: self.expires,
+            replaced_by: self.replaced_by,
             body,
+            verdict,
         }
     }
 }

@@ -6,6 +6,7 @@ use kring_protocol::ids::{Epoch, GroupId, Timestamp};
 use kring_protocol::message::{Access, Request};
 
 use super::event::{Dropped, Event};
+use super::folding::Folded;
 use super::io::{Action, Input};
 use super::session::{Asked, Session};
 use super::state::{CaseRecord, GroupRecord, Intent, Phase};
@@ -21,6 +22,7 @@ pub(super) struct Step<'s> {
     pub(super) party: &'s Party,
     pub(super) tx: &'s Transaction<'s>,
     pub(super) groups: &'s mut HashMap<GroupId, Group>,
+    pub(super) states: &'s mut HashMap<CaseId, Folded>,
     pub(super) session: &'s mut Session,
     pub(super) settings: &'s Settings,
     pub(super) now: Timestamp,
@@ -49,6 +51,9 @@ impl Step<'_> {
         self.due()?;
         while let Some(case) = self.session.dirty.pop_first() {
             self.advance(case)?;
+        }
+        while let Some(case) = self.session.unplanned.pop_first() {
+            self.plan_deadlines(case)?;
         }
         if let Some(at) = self.session.next_due() {
             self.actions.push(Action::WakeAt(at));

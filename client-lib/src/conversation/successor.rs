@@ -243,7 +243,9 @@ impl Step<'_> {
     /// What this device said in a successor that nobody goes on with is said again; who has it drops the repetition.
     fn say_again(&mut self, case: CaseId, old: GroupId) -> Result<(), StoreError> {
         for (_, item) in self.tx.rows().items::<StoredItem>(case, Position(0), usize::MAX)? {
-            if item.own && item.group == old {
+            // What was taken back or has expired is not said again.
+            let gone = item.forgotten || item.deleted && item.replaces.is_none();
+            if item.own && item.group == old && !gone {
                 let draft = item.draft();
                 self.queue(case, Want::Item { id: item.id, draft, sent_at: item.sent_at })?;
             }

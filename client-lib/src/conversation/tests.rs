@@ -1,6 +1,7 @@
 //! The core without sockets: many devices, a small naive relay that keeps a log's order and epoch rule, and time
 //! passed in.
 
+mod alerts;
 mod answers;
 mod attacks;
 mod audit;
@@ -10,8 +11,11 @@ mod crashes;
 mod duties;
 pub(crate) mod harness;
 mod joining;
+mod large;
 mod leavers;
 mod members;
+mod receipts;
 mod relay;
+mod states;
 mod sweeps;
 mod upkeep;

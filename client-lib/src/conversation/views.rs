@@ -1,13 +1,16 @@
 //! Reading: cases, items, members, what is under way.
 
-use kring_protocol::address::ProfessionalAddress;
+use std::collections::BTreeMap;
+
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{Epoch, GroupId, Seq};
 
-use super::Conversation;
 use super::claim::Coordination;
 use super::state::{CaseRecord, GroupRecord, Intent, Phase, Stage, StoredItem, Want};
+use super::{Conversation, folding};
 use crate::case::{
-    CaseId, CaseStatus, CaseView, Delivery, Digest, Duties, Item, Member, OutboxEntry, Position, Role,
+    CaseId, CaseState, CaseStatus, CaseView, Delivery, Digest, Duties, Item, Member, OutboxEntry, Position, Role,
+    Verdict,
 };
 use crate::identity::SafetyNumber;
 use crate::item::sha256;
@@ -88,8 +91,12 @@ impl Conversation {
 
     /// Items of a case after a position (`Position(0)`: from the first), at most `limit`.
     pub fn items(&self, case: CaseId, after: Position, limit: usize) -> Result<Vec<Item>, StoreError> {
-        let rows = self.store.read().items::<StoredItem>(case, after, limit)?;
-        Ok(rows.into_iter().map(|(position, item)| item.show(case, position)).collect())
+        let rows = self.store.read();
+        let items = rows.items::<StoredItem>(case, after, limit)?;
+        let Some((last, _)) = items.last() else { return Ok(Vec::new()) };
+        let verdicts: BTreeMap<Position, Verdict> = rows.verdicts(case, after, *last)?.into_iter().collect();
+        let verdict = |position| verdicts.get(&position).copied().unwrap_or_default();
+        Ok(items.into_iter().map(|(position, item)| item.show(case, position, verdict(position))).collect())
     }
 
     /// The devices in a case, by leaf.
@@ -150,16 +157,15 @@ impl Conversation {
         let mut digest = [0; 32];
         let mut position = after;
         loop {
-            let page = self.items(case, position, PAGE)?;
-            let Some(last) = page.last() else { return Ok(Digest(digest)) };
-            position = last.position;
-            for item in &page {
+            let page = self.store.read().items::<StoredItem>(case, position, PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(Digest(digest)) };
+            position = *last;
+            for (_, item) in &page {
                 let mut text = digest.to_vec();
-                let uri = item.author.to_uri();
-                let said = match &item.body {
-                    crate::case::Body::Markdown(text) => text.as_bytes(),
-                    crate::case::Body::Unknown { content, .. } => content.as_slice(),
-                };
+                let uri = DeviceAddress::from(item.author.clone()).to_uri();
+                let said = item.text.as_deref().map_or(item.content.as_slice(), str::as_bytes);
+                // Devices forget at different moments.
+                let said = if item.expires.is_some() { &[] } else { said };
                 for part in [uri.as_bytes(), item.id.0.as_slice(), said] {
                     text.extend_from_slice(&(part.len() as u64).to_be_bytes());
                     text.extend_from_slice(part);
@@ -167,6 +173,19 @@ impl Conversation {
                 digest = sha256(&text);
             }
         }
+    }
+
+    /// The state of a case: what follows from its log.
+    pub fn state(&self, case: CaseId) -> Result<CaseState, StoreError> {
+        match self.states.get(&case) {
+            Some(folded) => Ok(folded.state.clone()),
+            None => Ok(folding::load(&self.store.read(), case, None)?.state),
+        }
+    }
+
+    /// The state of a case as it was after the item at a position of this device's copy.
+    pub fn state_as_of(&self, case: CaseId, position: Position) -> Result<CaseState, StoreError> {
+        Ok(folding::load(&self.store.read(), case, Some(position.0))?.state)
     }
 
     /// The present epoch of a case's group, and its epoch authenticator (RFC 9420 §8.7): equal on all devices that are

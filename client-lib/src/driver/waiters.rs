@@ -199,6 +199,11 @@ impl Waiters {
             | Event::CoordinatorClaimed { .. }
             | Event::TakenOut { .. }
             | Event::CertificateRenewed { .. }
+            | Event::State { .. }
+            | Event::AlertNotSent { .. }
+            | Event::Receipt { .. }
+            | Event::AlertExhausted { .. }
+            | Event::CaughtUpWithCase { .. }
             | Event::RelayReplaced => {}
         }
     }

@@ -134,6 +134,91 @@ impl<'c> Rows<'c> {
         Ok(Position(u64::try_from(last).map_err(|_| StoreError::Corrupt)?))
     }
 
+    /// Changes of a case after a number, in order: where each stands among the items, and what it is.
+    pub(crate) fn changes<T: DeserializeOwned>(
+        &self,
+        case: CaseId,
+        after: u64,
+    ) -> Result<Vec<(Position, T)>, StoreError> {
+        let sql = "SELECT after, data FROM changes WHERE case_id = ?1 AND number > ?2 ORDER BY number";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let rows = statement.query_map(params![case.0.as_slice(), number(after)?], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        rows.map(|row| {
+            let (after, data) = row?;
+            Ok((Position(unsigned(after)?), decode(&data)?))
+        })
+        .collect()
+    }
+
+    /// How many changes a case has.
+    pub(crate) fn last_change(&self, case: CaseId) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(max(number), 0) FROM changes WHERE case_id = ?1";
+        unsigned(self.0.prepare_cached(sql)?.query_row([case.0.as_slice()], |row| row.get(0))?)
+    }
+
+    /// The newest checkpoint at or before a place: how many items and changes it holds, and its bytes.
+    pub(crate) fn state(
+        &self,
+        case: CaseId,
+        items: u64,
+        changes: u64,
+    ) -> Result<Option<(u64, u64, Vec<u8>)>, StoreError> {
+        let sql = "SELECT items, changes, data FROM states WHERE case_id = ?1 AND items <= ?2 AND changes <= ?3
+            ORDER BY items DESC, changes DESC LIMIT 1";
+        let row: Option<(i64, i64, Vec<u8>)> = self
+            .0
+            .prepare_cached(sql)?
+            .query_row(params![case.0.as_slice(), number(items)?, number(changes)?], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        row.map(|(items, changes, data)| Ok((unsigned(items)?, unsigned(changes)?, data))).transpose()
+    }
+
+    /// What became of the items after a position that do not simply count, at most up to another one.
+    pub(crate) fn verdicts<T: DeserializeOwned>(
+        &self,
+        case: CaseId,
+        after: Position,
+        last: Position,
+    ) -> Result<Vec<(Position, T)>, StoreError> {
+        let sql = "SELECT position, data FROM verdicts WHERE case_id = ?1 AND position > ?2 AND position <= ?3";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let rows = statement.query_map(params![case.0.as_slice(), number(after.0)?, number(last.0)?], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        rows.map(|row| {
+            let (position, data) = row?;
+            Ok((Position(unsigned(position)?), decode(&data)?))
+        })
+        .collect()
+    }
+
+    /// How far a device has said it is.
+    pub(crate) fn receipts<T: DeserializeOwned>(
+        &self,
+        case: CaseId,
+        device: &DeviceAddress,
+    ) -> Result<Option<T>, StoreError> {
+        let sql = "SELECT data FROM receipts WHERE case_id = ?1 AND device = ?2";
+        self.one(sql, params![case.0.as_slice(), device.to_uri()])
+    }
+
+    /// The item that is to be forgotten first: when, and which.
+    pub(crate) fn next_expiry(&self) -> Result<Option<(u64, CaseId, Position)>, StoreError> {
+        let sql = "SELECT at, case_id, position FROM expiries ORDER BY at LIMIT 1";
+        let row: Option<(i64, Vec<u8>, i64)> = self
+            .0
+            .prepare_cached(sql)?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((at, case, position)) = row else { return Ok(None) };
+        let case = CaseId::from_slice(&case).ok_or(StoreError::Corrupt)?;
+        Ok(Some((unsigned(at)?, case, Position(unsigned(position)?))))
+    }
+
     /// All intents of a case, in the order in which the user had them.
     pub(crate) fn intents<T: DeserializeOwned>(&self, case: CaseId) -> Result<Vec<Numbered<T>>, StoreError> {
         let mut statement = self.0.prepare_cached("SELECT id, data FROM intents WHERE case_id = ?1 ORDER BY id")?;
@@ -289,6 +374,75 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    pub(crate) fn write_receipts<T: Serialize>(
+        &self,
+        case: CaseId,
+        device: &DeviceAddress,
+        data: &T,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO receipts (case_id, device, data) VALUES (?1, ?2, ?3)";
+        self.write(sql, params![case.0.as_slice(), device.to_uri(), encode(data)?])?;
+        Ok(())
+    }
+
+    /// Notes when an item is to be forgotten; `None`: it has been.
+    pub(crate) fn write_expiry(&self, case: CaseId, position: Position, at: Option<u64>) -> Result<(), StoreError> {
+        let position = number(position.0)?;
+        match at {
+            None => {
+                let sql = "DELETE FROM expiries WHERE case_id = ?1 AND position = ?2";
+                self.write(sql, params![case.0.as_slice(), position])?
+            }
+            Some(at) => {
+                let sql = "INSERT OR REPLACE INTO expiries (case_id, position, at) VALUES (?1, ?2, ?3)";
+                self.write(sql, params![case.0.as_slice(), position, number(at)?])?
+            }
+        };
+        Ok(())
+    }
+
+    /// Puts a change behind the newest item; its number.
+    pub(crate) fn append_change<T: Serialize>(&self, case: CaseId, data: &T) -> Result<u64, StoreError> {
+        let (after, change) = (self.rows().last_item(case)?, self.rows().last_change(case)? + 1);
+        let sql = "INSERT INTO changes (case_id, number, after, data) VALUES (?1, ?2, ?3, ?4)";
+        self.write(sql, params![case.0.as_slice(), number(change)?, number(after.0)?, encode(data)?])?;
+        Ok(change)
+    }
+
+    /// Writes a change anew in its place.
+    pub(crate) fn rewrite_change<T: Serialize>(&self, case: CaseId, change: u64, data: &T) -> Result<(), StoreError> {
+        let sql = "UPDATE changes SET data = ?3 WHERE case_id = ?1 AND number = ?2";
+        self.write(sql, params![case.0.as_slice(), number(change)?, encode(data)?])?;
+        Ok(())
+    }
+
+    /// Keeps a checkpoint of a case's state; earlier ones can go.
+    pub(crate) fn write_state(&self, case: CaseId, items: u64, changes: u64, data: &[u8]) -> Result<(), StoreError> {
+        let sql = "DELETE FROM states WHERE case_id = ?1";
+        self.write(sql, [case.0.as_slice()])?;
+        let sql = "INSERT INTO states (case_id, items, changes, data) VALUES (?1, ?2, ?3, ?4)";
+        self.write(sql, params![case.0.as_slice(), number(items)?, number(changes)?, data])?;
+        Ok(())
+    }
+
+    /// Notes what became of an item; `None`: it simply counts.
+    pub(crate) fn write_verdict<T: Serialize>(
+        &self,
+        case: CaseId,
+        position: Position,
+        verdict: Option<&T>,
+    ) -> Result<(), StoreError> {
+        let place = params![case.0.as_slice(), number(position.0)?];
+        match verdict {
+            None => self.write("DELETE FROM verdicts WHERE case_id = ?1 AND position = ?2", place)?,
+            Some(verdict) => {
+                let sql = "INSERT OR REPLACE INTO verdicts (case_id, position, data) VALUES (?1, ?2, ?3)";
+                self.write(sql, params![case.0.as_slice(), number(position.0)?, encode(verdict)?])?
+            }
+        };
+        Ok(())
+    }
+
     pub(crate) fn append_intent<T: Serialize>(&self, case: CaseId, data: &T) -> Result<i64, StoreError> {
         let sql = "INSERT INTO intents (case_id, data) VALUES (?1, ?2)";
         self.write(sql, params![case.0.as_slice(), encode(data)?])?;
@@ -347,6 +501,11 @@ impl Transaction<'_> {
         self.write("DELETE FROM notes WHERE seq = ?1", [seq])?;
         Ok(())
     }
+}
+
+/// A counter from SQLite.
+fn unsigned(value: i64) -> Result<u64, StoreError> {
+    u64::try_from(value).map_err(|_| StoreError::Corrupt)
 }
 
 /// A counter as SQLite holds it; none reaches 2^63.

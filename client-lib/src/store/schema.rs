@@ -11,11 +11,25 @@ use super::error::StoreError;
 pub(super) const VERSION: i64 = 1 + UPGRADES.len() as i64;
 
 /// What each version adds to the one before it. An entry is never changed once it has been released.
-const UPGRADES: [&str; 1] = [
+const UPGRADES: [&str; 2] = [
     // Version 2: the audit log. `case_id` and `details` go when the case is erased.
     "CREATE TABLE audit (number INTEGER PRIMARY KEY, case_id BLOB, head BLOB NOT NULL, signature BLOB NOT NULL,
         details BLOB);
     CREATE INDEX audit_of_case ON audit (case_id) WHERE case_id IS NOT NULL;",
+    // Version 3: changes of a case's groups in one order with its items (`after`: the item behind which one stands),
+    // checkpoints of the state that follows from both, what became of the items that do not simply count, how far each
+    // device has said it is, and when items are to be forgotten.
+    "CREATE TABLE changes (case_id BLOB NOT NULL, number INTEGER NOT NULL, after INTEGER NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (case_id, number)) WITHOUT ROWID;
+    CREATE TABLE states (case_id BLOB NOT NULL, items INTEGER NOT NULL, changes INTEGER NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (case_id, items, changes)) WITHOUT ROWID;
+    CREATE TABLE receipts (case_id BLOB NOT NULL, device TEXT NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (case_id, device)) WITHOUT ROWID;
+    CREATE TABLE expiries (case_id BLOB NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (case_id, position)) WITHOUT ROWID;
+    CREATE INDEX expiries_by_time ON expiries (at);
+    CREATE TABLE verdicts (case_id BLOB NOT NULL, position INTEGER NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (case_id, position)) WITHOUT ROWID;",
 ];
 
 /// The tables of version 1, beside those of the MLS library.

@@ -1,0 +1,195 @@
+//! The state of a case on several devices: the same everywhere, told to joiners, there again after a restart.
+
+use kring_protocol::ids::Timestamp;
+
+use super::harness::{World, who};
+use crate::case::task::TaskSays;
+use crate::case::{CaseState, ItemId, Position, Refused, Role, Statement, Verdict};
+use crate::conversation::{Command, CommandError, Event, StepError};
+
+impl World {
+    pub(super) fn states(&mut self, index: usize, statement: &Statement) -> ItemId {
+        let (case, item) = (self.case, ItemId::random());
+        self.command(index, Command::Send { case, item, draft: statement.draft() });
+        item
+    }
+
+    pub(super) fn state(&self, index: usize) -> CaseState {
+        self.core(index).state(self.case).unwrap()
+    }
+
+    pub(super) fn same_state(&self, devices: &[usize]) {
+        let hashes: Vec<_> = devices.iter().map(|index| self.state(*index).hash().to_hex()).collect();
+        assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "byte-equal on every device: {hashes:?}");
+    }
+}
+
+fn task(title: &str, owner: Option<&str>) -> Statement {
+    let (title, owner) = (title.to_owned(), owner.map(who));
+    Statement::Task(TaskSays::Create { title, text: String::new(), owner, due: None })
+}
+
+fn accept(task: ItemId) -> Statement {
+    Statement::Task(TaskSays::Accept { task })
+}
+
+#[test]
+fn every_device_has_the_same_state_and_has_it_again_after_a_restart() {
+    let mut world = World::together(&["anne", "bert", "cees"]);
+    let mut tasks = Vec::new();
+    for number in 0..100 {
+        tasks.push(world.states(number % 3, &task(&format!("taak {number}"), Some("bert"))));
+        world.settle();
+    }
+    world.states(1, &accept(tasks[0]));
+    world.settle();
+    world.same_state(&[0, 1, 2]);
+    assert_eq!(world.state(2).open_tasks().count(), 100);
+    for device in 0..3 {
+        world.restart(device);
+    }
+    world.settle();
+    world.same_state(&[0, 1, 2]);
+    let before = world.core(0).state_as_of(world.case, Position(40)).unwrap();
+    assert_eq!(before.open_tasks().count(), 40);
+    let kept = world.core(1).store.read().state(world.case, u64::MAX >> 1, u64::MAX >> 1).unwrap();
+    assert!(kept.is_some_and(|(items, _, _)| items >= 40), "no more than the last entries are applied again");
+}
+
+#[test]
+fn two_who_do_the_same_at_once_see_the_same_one_refused() {
+    let mut world = World::together(&["anne", "bert", "cees"]);
+    let open = world.states(0, &task("bellen", None));
+    world.settle();
+    world.states(1, &accept(open));
+    world.states(2, &accept(open));
+    world.settle();
+    world.same_state(&[0, 1, 2]);
+    for device in 0..3 {
+        let verdicts: Vec<_> = world.items(device).iter().map(|item| item.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Legal, Verdict::Legal, Verdict::Refused(Refused::Phase)]);
+    }
+}
+
+#[test]
+fn what_would_not_count_is_refused_before_it_is_sent() {
+    let mut world = World::together(&["anne", "bert"]);
+    let mine = world.states(0, &task("bellen", Some("anne")));
+    let (case, item) = (world.case, ItemId::random());
+    // What waits in the outbox is looked at too: the task is not in the log yet.
+    world.states(0, &accept(mine));
+    world.settle();
+    let outcome = world.try_command(1, Command::Send { case, item, draft: accept(mine).draft() });
+    assert!(matches!(outcome, Err(StepError::Command(CommandError::Refused(Refused::Phase)))));
+}
+
+#[test]
+fn a_joiner_is_told_the_state_by_whoever_adds_it_and_nobody_disputes_it() {
+    let mut world = World::together(&["anne", "bert"]);
+    let one = world.states(0, &task("een", Some("bert")));
+    world.states(1, &accept(one));
+    world.settle();
+    let cees = world.device("cees", 1);
+    world.settle();
+    world.add(0, "cees", Role::Member);
+    // Said between the addition and the snapshot, or before both: it counts once either way.
+    world.states(1, &task("twee", None));
+    world.settle();
+    world.same_state(&[0, 1, cees]);
+    assert_eq!(world.state(cees).open_tasks().count(), 2);
+    assert!(world.state(0).disputes().is_empty());
+    assert!(world.devices[cees].events.contains(&Event::CaughtUpWithCase { case: world.case }));
+    world.restart(cees);
+    world.settle();
+    world.same_state(&[0, 1, cees]);
+    assert!(world.texts(cees).iter().all(|text| text == "?"), "the state is told, the history is not");
+}
+
+#[test]
+fn a_false_snapshot_is_disputed_for_everybody_to_see() {
+    let mut world = World::together(&["anne", "bert"]);
+    world.states(0, &task("een", Some("bert")));
+    world.settle();
+    let cees = world.device("cees", 1);
+    world.settle();
+    // Anne's device has another state than the log gives: as a dishonest program would.
+    let case = world.case;
+    let core = world.devices[0].core.as_mut().unwrap();
+    core.states.remove(&case);
+    let mut lie = super::super::folding::load(&core.store.read(), case, None).unwrap();
+    lie.state = CaseState::new();
+    let other = crate::case::LogEntry::Said(crate::case::Said {
+        item: ItemId([9; 16]),
+        author: lie_author(),
+        sent_at: Timestamp(1),
+        replaces: None,
+        body: task("verzonnen", None).draft().as_read(),
+    });
+    let people = core_people(core, case);
+    lie.state.apply(&crate::case::LogEntry::Changed(people));
+    lie.state.apply(&other);
+    core.states.insert(case, lie);
+    world.add(0, "cees", Role::Member);
+    world.settle();
+    assert!(world.state(cees).open_tasks().any(|(_, task)| task.title == "verzonnen"), "the joiner cannot know");
+    for device in [1, cees] {
+        let disputes = world.state(device).disputes().len();
+        assert_eq!(disputes, 1, "but is told by those who do");
+    }
+}
+
+fn lie_author() -> crate::case::Author {
+    crate::case::Author {
+        professional: who("anne"),
+        device: kring_protocol::ids::DeviceId([1; 16]),
+        name: "anne".to_owned(),
+        organisation: "Zorg".to_owned(),
+        function: "youth-care".to_owned(),
+    }
+}
+
+fn core_people(core: &crate::conversation::Conversation, case: crate::case::CaseId) -> crate::case::Change {
+    let people = core.state(case).unwrap().members().people().to_vec();
+    crate::case::Change {
+        group: kring_protocol::ids::GroupId([1; 16]),
+        epoch: kring_protocol::ids::Epoch(1),
+        seq: kring_protocol::ids::Seq(1),
+        by: None,
+        people,
+    }
+}
+
+#[test]
+fn a_case_that_an_earlier_version_made_has_a_state_from_now_on() {
+    let mut world = World::together(&["anne", "bert"]);
+    world.say(0, "van vroeger");
+    world.settle();
+    for device in 0..2 {
+        let core = world.devices[device].core.as_mut().unwrap();
+        core.states.clear();
+        let step = core.store.begin().unwrap();
+        step.execute_batch("DELETE FROM changes; DELETE FROM states;").unwrap();
+        step.commit().unwrap();
+        world.restart(device);
+    }
+    world.settle();
+    world.states(0, &task("nieuw", Some("bert")));
+    world.settle();
+    world.same_state(&[0, 1]);
+    assert_eq!(world.state(1).open_tasks().count(), 1);
+}
+
+#[test]
+fn a_step_that_fails_at_any_write_leaves_state_and_log_together() {
+    for write in 0..14 {
+        let mut world = World::together(&["anne", "bert"]);
+        world.states(0, &task("een", Some("bert")));
+        let next = world.devices[1].inputs + 1;
+        world.devices[1].fail = Some((next, write));
+        world.settle();
+        world.states(0, &task("twee", Some("bert")));
+        world.settle();
+        world.same_state(&[0, 1]);
+        assert_eq!(world.state(1).open_tasks().count(), 2);
+    }
+}
