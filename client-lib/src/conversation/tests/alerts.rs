@@ -122,6 +122,7 @@ fn a_device_whose_clock_is_off_says_no_deadline() {
             key_packages: 3,
             last_resort: true,
             inbox: 0,
+            crls: Some(world.relay.lists_digest()),
         };
         world.feed(device, Input::Connected(connected));
     }
