@@ -265,7 +265,13 @@ impl Conversation {
         };
         if let Err(error) = &outcome {
             // In memory the groups may be ahead of the store: they are loaded again.
-            self.groups.clear();
+            #[cfg(feature = "planted-faults")]
+            let keep = crate::planted::is(crate::planted::Fault::KeepGroupAfterFailure);
+            #[cfg(not(feature = "planted-faults"))]
+            let keep = false;
+            if !keep {
+                self.groups.clear();
+            }
             self.states.clear();
             self.session = session;
             if matches!(error, StepError::Store(_)) {
@@ -302,9 +308,21 @@ impl Conversation {
         (id, epoch, message, key)
     }
 
+    /// Gives the store back, as a process does that ends: what was not stored is gone.
+    #[cfg(feature = "simulation")]
+    pub fn into_store(self) -> Store {
+        self.store
+    }
+
+    /// A copy of the store as it is now, as a backup of the device is.
+    #[cfg(feature = "simulation")]
+    pub fn copy_store(&self) -> Result<Store, StoreError> {
+        self.store.copy()
+    }
+
     /// Lets the store fail after so many writes more.
-    #[cfg(test)]
-    pub(crate) fn fail_after_writes(&self, writes: Option<usize>) {
+    #[cfg(any(test, feature = "simulation"))]
+    pub fn fail_after_writes(&self, writes: Option<usize>) {
         self.store.faults.writes_left.set(writes);
     }
 

@@ -21,7 +21,7 @@ pub(crate) mod office;
 mod progress;
 pub(crate) mod renewing;
 mod serve;
-mod subscriptions;
+pub(crate) mod subscriptions;
 mod surroundings;
 #[cfg(test)]
 mod tests;

@@ -59,4 +59,9 @@ pub mod enrolment;
 pub mod identity;
 mod item;
 pub mod mls;
+#[cfg(feature = "planted-faults")]
+pub mod planted;
+mod random;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod store;

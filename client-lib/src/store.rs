@@ -37,7 +37,7 @@ const DATABASE: &str = "store.db";
 /// The encrypted database of one device.
 pub struct Store {
     connection: Connection,
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) faults: transaction::Faults,
 }
 
@@ -103,10 +103,33 @@ impl Store {
         Ok(Self::over(connection))
     }
 
+    /// A copy in memory.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn copy(&self) -> Result<Self, StoreError> {
+        let copy = Self::in_memory()?;
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid";
+        let mut tables = self.connection.prepare(sql)?;
+        let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for table in tables {
+            copy.connection.execute(&format!("DELETE FROM \"{table}\""), [])?;
+            let mut rows = self.connection.prepare(&format!("SELECT * FROM \"{table}\""))?;
+            let places = vec!["?"; rows.column_count()].join(", ");
+            let mut insert = copy.connection.prepare(&format!("INSERT INTO \"{table}\" VALUES ({places})"))?;
+            let width = rows.column_count();
+            let mut rows = rows.query([])?;
+            while let Some(row) = rows.next()? {
+                let values = (0..width).map(|column| row.get::<_, rusqlite::types::Value>(column));
+                let values = values.collect::<Result<Vec<_>, _>>()?;
+                insert.execute(rusqlite::params_from_iter(values))?;
+            }
+        }
+        Ok(copy)
+    }
+
     fn over(connection: Connection) -> Self {
         Self {
             connection,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             faults: transaction::Faults::default(),
         }
     }
@@ -144,7 +167,7 @@ impl Store {
     pub(crate) fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
         Transaction::begin(
             &mut self.connection,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             &self.faults,
         )
     }

@@ -31,6 +31,8 @@ pub mod engine;
 pub mod keys;
 pub mod logs;
 mod metrics;
+#[cfg(feature = "planted-faults")]
+pub mod planted;
 pub mod rules;
 mod shell;
 mod signals;

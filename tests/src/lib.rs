@@ -9,5 +9,6 @@ pub mod log;
 pub mod person;
 pub mod relay;
 pub mod scan;
+pub mod simulation;
 pub mod wire;
 pub mod world;

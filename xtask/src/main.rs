@@ -3,6 +3,7 @@
 
 mod compare;
 mod outcome;
+mod simulate;
 mod step;
 
 use std::process::ExitCode;
@@ -34,6 +35,13 @@ enum Task {
     Advisories,
     /// Measures Kring beside the limit and other people's brokers.
     Compare(compare::CompareArguments),
+    /// Simulates cases in bad weather; `--help` after `--` tells more.
+    #[command(disable_help_flag = true)]
+    Simulate {
+        /// `--seeds N`, `--seed S`, `--devices N`, `--cases N`, `--moves N`, `--trace`, `--faults`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -42,6 +50,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Check { steps, keep_going } => (steps, keep_going),
         Task::Advisories => (vec![Step::Advisories], false),
         Task::Compare(arguments) => return compare::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Simulate { arguments } => return simulate::run(&arguments),
     };
     let mut total = Outcome::default();
     let mut lines = Vec::new();

@@ -117,6 +117,7 @@ suspicion-unreadable = a message in the case cannot be read
 suspicion-item-reused = a member sent two different items under one identifier
 suspicion-invitation = somebody tried to bring this device into another group under the name of this case
 suspicion-order = the relay delivered messages out of order
+suspicion-set-back = this device was set back to an older state; what it has said since is missing here
 
 refusal-unsupported-version = the relay speaks another version of the protocol; update the older of the two
 refusal-forbidden = the relay does not open this case to this device

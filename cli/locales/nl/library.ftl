@@ -117,6 +117,7 @@ suspicion-unreadable = een bericht in de casus is onleesbaar
 suspicion-item-reused = een deelnemer stuurde twee verschillende berichten onder één kenmerk
 suspicion-invitation = iemand probeerde dit apparaat onder de naam van deze casus in een andere groep te brengen
 suspicion-order = het relais leverde berichten in de verkeerde volgorde
+suspicion-set-back = dit apparaat is teruggezet naar een oudere toestand; wat het sindsdien heeft gezegd ontbreekt hier
 
 refusal-unsupported-version = het relais spreekt een andere versie van het protocol; werk de oudste van de twee bij
 refusal-forbidden = het relais opent deze casus niet voor dit apparaat

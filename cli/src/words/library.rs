@@ -271,6 +271,7 @@ impl Told for Suspicion {
             Self::ItemReused => say!("suspicion-item-reused"),
             Self::Invitation => say!("suspicion-invitation"),
             Self::Order => say!("suspicion-order"),
+            Self::SetBack => say!("suspicion-set-back"),
         }
     }
 }

@@ -138,6 +138,11 @@ impl Step<'_> {
     }
 
     fn pause(&mut self, id: i64, milliseconds: u64) -> Result<(), StoreError> {
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::ForgetRetry) {
+            self.session.busy.insert(id);
+            return Ok(());
+        }
         self.session.retry_at.insert(id, self.now.plus(milliseconds));
         Ok(())
     }

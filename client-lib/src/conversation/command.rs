@@ -233,7 +233,7 @@ impl Step<'_> {
         context: &CaseContext,
         follows: Option<(GroupId, u64)>,
     ) -> Result<GroupId, StoreError> {
-        let id = GroupId(rand::random());
+        let id = GroupId(crate::random::identifier());
         let mls = Group::create(self.party, self.tx, id, context)?;
         self.tx.write_access(id, mls.epoch(), mls.access(self.party)?.bytes())?;
         let hash = first_hash(mls.authenticator());
@@ -242,7 +242,7 @@ impl Step<'_> {
             case,
             relay: self.settings.relay.clone(),
             phase: Phase::Opening,
-            cursor: CursorId(rand::random()),
+            cursor: CursorId(crate::random::identifier()),
             at: Some(Seq(0)),
             gap_to: Seq(0),
             told: Seq(0),
@@ -254,6 +254,7 @@ impl Step<'_> {
             unreachable: false,
             heard_at: self.now,
             coordinator_heard: self.now,
+            used_up: None,
         };
         self.save(id, &record)?;
         let by = self.party.address().professional.clone();

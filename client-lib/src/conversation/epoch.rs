@@ -59,6 +59,10 @@ impl Step<'_> {
             self.send_snapshot(case, id, record.seq)?;
         }
         let state = self.group_record(id)?.ok_or(StoreError::Internal)?;
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::ForgetToFollow) {
+            return Ok(());
+        }
         self.follow(id, group.epoch(), &state);
         Ok(())
     }
@@ -71,10 +75,21 @@ impl Step<'_> {
                 Stage::Submitted(submission) => submission.group == group,
                 Stage::Proposed => true,
             };
+            #[cfg(feature = "planted-faults")]
+            let old = old
+                && !match intent.value.stage {
+                    Stage::Proposed => crate::planted::is(crate::planted::Fault::LeaveOnce),
+                    _ => crate::planted::is(crate::planted::Fault::KeepOldSubmission),
+                };
             if old {
                 self.session.busy.remove(&intent.id);
                 self.session.retry_at.remove(&intent.id);
                 if matches!(intent.value.want, Want::Sweep) {
+                    self.tx.delete_intent(intent.id)?;
+                    continue;
+                }
+                #[cfg(feature = "planted-faults")]
+                if crate::planted::is(crate::planted::Fault::DropOldSubmission) {
                     self.tx.delete_intent(intent.id)?;
                     continue;
                 }

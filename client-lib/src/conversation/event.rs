@@ -354,6 +354,9 @@ pub enum Suspicion {
     /// Somebody invites this device into a case or group that it has already, without the right to.
     #[error("somebody tried to bring this device into another group under the name of this case")]
     Invitation,
+    /// The log holds what this device has sent and does not know of: its store is older than that.
+    #[error("this device was set back to an older state; what it has said since is missing here")]
+    SetBack,
     /// A record came out of order.
     #[error("the relay delivered messages out of order")]
     Order,

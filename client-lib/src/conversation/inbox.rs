@@ -33,6 +33,9 @@ const MAX_HELD: usize = 16;
 const MAX_HELD_BY_ONE: usize = 2;
 /// How long a note waits: as long as relays keep the Commits that could make it right.
 const MAX_HELD_AGE: u64 = 180 * Timestamp::DAY;
+/// How long a Welcome waits for the record that would make it right, before the user hears of it: a device that was away
+/// reads its inbox and its logs at the same time.
+const DOUBT: u64 = 60 * Timestamp::SECOND;
 /// Name of the last note's number in the store.
 const READ: &str = "inbox read";
 
@@ -98,6 +101,9 @@ struct Held {
     since: Timestamp,
     by: Device,
     envelope: Envelope,
+    /// The user has heard that nothing speaks for it.
+    #[serde(default)]
+    told: bool,
 }
 
 /// What to do with a Welcome.
@@ -105,7 +111,7 @@ struct Held {
 enum Verdict {
     Join,
     Hold,
-    /// Nothing that this device has read speaks for it: it waits, and the user is told.
+    /// Nothing that this device has read speaks for it: it waits, and the user is told if that stays so.
     Doubt,
     Drop,
     /// It claims what it has no right to.
@@ -142,6 +148,10 @@ impl Step<'_> {
             return Ok(());
         }
         self.tx.write_meta(READ, &crate::store::encode(&note.seq)?)?;
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::NoteBeforeWelcome) {
+            self.tx.split()?;
+        }
         // Anybody can send a note; what cannot be opened or read is nothing to anyone.
         let envelope = open(self.party, &note.sealed).and_then(|bytes| decode::<Envelope>(&bytes).ok());
         if let Some(envelope) = envelope.filter(|envelope| envelope.0 == VERSION && envelope.1 == WELCOME) {
@@ -160,13 +170,16 @@ impl Step<'_> {
                 }
                 Ok(())
             }
-            Verdict::Hold => self.hold(envelope, false),
-            Verdict::Doubt => self.hold(envelope, true),
+            Verdict::Hold => self.hold(envelope),
+            Verdict::Doubt => {
+                self.look_again(envelope.case(), self.now.plus(DOUBT));
+                self.hold(envelope)
+            }
             Verdict::Join => match self.try_join(&envelope)? {
                 Outcome::Joined => Ok(()),
                 Outcome::NotYet(at) => {
                     self.look_again(envelope.case(), at);
-                    self.hold(envelope, false)
+                    self.hold(envelope)
                 }
                 // Into a new case nobody needs a right that this device could know of.
                 Outcome::Refused if self.case(envelope.case())?.is_none() => Ok(()),
@@ -181,12 +194,9 @@ impl Step<'_> {
     }
 
     /// Keeps a Welcome for later, if it is one.
-    fn hold(&mut self, envelope: Envelope, doubtful: bool) -> Result<(), StoreError> {
+    fn hold(&mut self, envelope: Envelope) -> Result<(), StoreError> {
         let case = envelope.case();
         let Some(by) = self.inviter(&envelope)? else { return Ok(()) };
-        if doubtful {
-            self.suspect(case, Some(&by), Suspicion::Invitation);
-        }
         let by = Device::from(by.address());
         let mut held = self.held(case)?;
         let same: Vec<i64> = held.iter().filter(|note| note.value.by == by).map(|note| note.id).collect();
@@ -195,7 +205,7 @@ impl Step<'_> {
             held.retain(|note| note.id != *id);
         }
         if held.len() < MAX_HELD {
-            self.tx.hold_note(case, &Held { since: self.now, by, envelope })?;
+            self.tx.hold_note(case, &Held { since: self.now, by, envelope, told: false })?;
         }
         Ok(())
     }
@@ -224,16 +234,34 @@ impl Step<'_> {
 
     /// Looks at the waiting Welcomes of a case again.
     pub(super) fn replay_notes(&mut self, case: CaseId) -> Result<(), StoreError> {
-        for Numbered { id, value: Held { envelope, .. } } in self.held(case)? {
-            match self.weigh(&envelope)? {
-                Verdict::Hold | Verdict::Doubt => {}
+        for Numbered { id, value: held } in self.held(case)? {
+            let envelope = &held.envelope;
+            match self.weigh(envelope)? {
+                Verdict::Hold => {}
+                Verdict::Doubt => self.doubt(case, id, held)?,
                 Verdict::Drop | Verdict::Refuse => self.tx.delete_note(id)?,
-                Verdict::Join => match self.try_join(&envelope)? {
+                Verdict::Join => match self.try_join(envelope)? {
                     Outcome::NotYet(at) => self.look_again(case, at),
                     Outcome::Joined | Outcome::Refused => self.tx.delete_note(id)?,
                 },
             }
         }
+        Ok(())
+    }
+
+    /// Tells of a Welcome for which nothing speaks although the log has been read.
+    fn doubt(&mut self, case: CaseId, id: i64, held: Held) -> Result<(), StoreError> {
+        let due = held.since.plus(DOUBT);
+        if held.told {
+            return Ok(());
+        }
+        if self.now < due || !self.session.live.contains_key(&held.envelope.group()) {
+            self.look_again(case, due.max(self.now.plus(DOUBT)));
+            return Ok(());
+        }
+        let by = Some(held.by.clone().into());
+        self.tx.rewrite_note(id, &Held { told: true, ..held })?;
+        self.tell(super::event::Event::Suspicion { case, by, what: Suspicion::Invitation });
         Ok(())
     }
 

@@ -150,6 +150,7 @@ impl Step<'_> {
             unreachable: false,
             heard_at: Timestamp(0),
             coordinator_heard: self.now,
+            used_up: None,
         };
         self.save(group, &state)?;
         self.tx.write_case(case, &CaseRecord { title, group })?;

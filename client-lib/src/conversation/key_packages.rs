@@ -60,6 +60,11 @@ impl Step<'_> {
             None => Pool { made: self.now, unpublished: None, certificate: self.certificate(), made_on: (0, 0) },
         };
         if pool.unpublished.is_none() {
+            // What a former store of this device has left at the relay, nobody can open any more.
+            let (left, last_resort) = self.session.key_packages;
+            if known.is_none() && (left > 0 || last_resort) {
+                pool.made = Timestamp(0);
+            }
             if pool.certificate != self.certificate() {
                 // Those of the old certificate are replaced now.
                 pool.made = Timestamp(self.now.0.saturating_sub(ROTATE_DAYS * Timestamp::DAY));
@@ -74,6 +79,14 @@ impl Step<'_> {
         self.session.publishing = true;
         self.ask(Asked::Publish, Request::PublishKeyPackages(request));
         Ok(())
+    }
+
+    /// Replaces all KeyPackages: this device may not hold their private keys.
+    pub(super) fn renew_key_packages(&mut self) -> Result<(), StoreError> {
+        let certificate = self.certificate();
+        let pool = Pool { made: Timestamp(0), unpublished: None, certificate, made_on: (0, 0) };
+        self.tx.write_meta(POOL, &encode(&pool)?)?;
+        self.publish()
     }
 
     fn certificate(&self) -> ByteBuf {

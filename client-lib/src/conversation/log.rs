@@ -110,6 +110,23 @@ impl Step<'_> {
                 self.session.dirty.insert(state.case);
             }
             Ok(Received::Bound) => {}
+            Ok(Received::Own) if self.is_under_way(state.case, record)? => {
+                // This device's own, and not as it was sent.
+                if header.content == ContentType::Commit {
+                    let what = (hash, record.at);
+                    return self.refuse_commit(id, state.clone(), group, what, None, CommitRefused::Unreadable);
+                }
+                self.suspect(state.case, None, Suspicion::Unreadable);
+            }
+            Ok(Received::Own) => {
+                // Nothing of it is stored: the store was set back to an older state.
+                self.suspect(state.case, None, Suspicion::SetBack);
+                self.renew_key_packages()?;
+                if header.content != ContentType::Application {
+                    return self.out_of_step(id, state.clone());
+                }
+                state.used_up = Some(epoch);
+            }
             Ok(Received::BadProposal { device }) => {
                 self.suspect(state.case, Some(&device), Suspicion::Unreadable);
             }
@@ -167,6 +184,12 @@ impl Step<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether this device has sent something under a record's operation id.
+    fn is_under_way(&self, case: CaseId, record: &Record) -> Result<bool, StoreError> {
+        let same = |stage: &Stage| matches!(stage, Stage::Submitted(own) if own.operation == record.operation);
+        Ok(self.intents(case)?.iter().any(|intent| same(&intent.value.stage)))
     }
 
     fn own_record(
@@ -354,6 +377,10 @@ impl Step<'_> {
             state.heard_at = self.now;
         }
         self.tx.write_view(id, record.seq, &hash)?;
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::ForgetCursor) {
+            self.tx.split()?;
+        }
         if record.seq.0.is_multiple_of(VIEWS) {
             self.tx.delete_views(id, Some(Seq(record.seq.0 - VIEWS)))?;
         }

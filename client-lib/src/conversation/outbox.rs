@@ -148,10 +148,22 @@ impl Step<'_> {
             return self.attempt(case, group, state, mls, again.id, Want::Leave);
         }
         let mut intents: Vec<_> = intents.into_iter().filter(|intent| intent.value.stage.is_queued()).collect();
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::NewestFirst) {
+            intents.reverse();
+        }
         let put_off = |step: &Self| intents.first().is_some_and(|first| step.is_put_off(first.id));
         if passing || put_off(self) {
             // Changes stay in their order, and messages in theirs.
             intents.retain(|intent| matches!(intent.value.want, Want::Item { .. }));
+        }
+        if state.used_up == Some(mls.epoch()) {
+            // No key is used twice: fresh ones first.
+            if passing || self.session.stuck.insert(group, mls.epoch()) == Some(mls.epoch()) {
+                return Ok(());
+            }
+            let id = self.queue(case, Want::UpdateKeys)?;
+            return self.attempt(case, group, state, mls, id, Want::UpdateKeys);
         }
         let out = mls.may_go(self.party, unfit.removable(self.may_remove(mls)), false)?;
         let stuck = passing || self.session.stuck.get(&group) == Some(&mls.epoch());
@@ -170,7 +182,11 @@ impl Step<'_> {
                 return self.attempt(case, group, state, mls, id, Want::Sweep);
             }
         }
-        if !intents.is_empty() && unfit.any_revoked() {
+        #[cfg(feature = "planted-faults")]
+        let careless = crate::planted::is(crate::planted::Fault::EncryptToRevoked);
+        #[cfg(not(feature = "planted-faults"))]
+        let careless = false;
+        if !intents.is_empty() && unfit.any_revoked() && !careless {
             // Somebody else's turn comes first; or nobody's but that of those who need no evidence.
             return if stuck || out.is_empty() { self.hold_back(case, mls.epoch(), Held::Revoked) } else { Ok(()) };
         }
@@ -206,7 +222,15 @@ impl Step<'_> {
     ) -> Result<(), StoreError> {
         let Some((_, intent)) = self.tx.rows().intent::<Intent>(id)? else { return Ok(()) };
         match self.build(case, group, state, mls, id, want)? {
-            Built::Submission(submission) => self.submit(id, &intent, *submission),
+            Built::Submission(submission) => {
+                #[cfg(feature = "planted-faults")]
+                if crate::planted::is(crate::planted::Fault::MergeBeforeReceipt) {
+                    if let Request::SubmitCommit(commit) = &submission.request {
+                        let _ = mls.merge_own(self.party, self.tx, Some(commit.next_access_key), false)?;
+                    }
+                }
+                self.submit(id, &intent, *submission)
+            }
             Built::Waiting => Ok(()),
             Built::Done => {
                 self.tx.delete_intent(id)?;
@@ -232,6 +256,11 @@ impl Step<'_> {
     fn submit(&mut self, id: i64, intent: &Intent, submission: Submission) -> Result<(), StoreError> {
         let mut intent = intent.clone();
         intent.stage = Stage::Submitted(Box::new(submission.clone()));
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::SendBeforeStoring) {
+            self.send(id, &submission);
+            return Ok(());
+        }
         self.tx.write_intent(id, &intent)?;
         self.send(id, &submission);
         Ok(())
@@ -247,7 +276,7 @@ impl Step<'_> {
         let epoch = mls.epoch();
         let key = mls.access(self.party)?.public()?;
         self.put(id, mls);
-        let operation = OperationId(rand::random());
+        let operation = OperationId(crate::random::identifier());
         Ok(Submission {
             operation,
             hash: MessageHash([0; 32]),
@@ -456,7 +485,7 @@ impl Step<'_> {
         let follows = mls.context().and_then(|context| context.predecessor).map(|before| Follows::from(&before));
         let mut welcomes = Vec::with_capacity(joiners.len());
         for joiner in &joiners {
-            let cursor = CursorId(rand::random());
+            let cursor = CursorId(crate::random::identifier());
             let envelope = Envelope::welcome(group, &state.relay, cursor, next, case, follows.clone(), welcome);
             let key = crate::mls::inbox_key(&joiner.checked.key_package).ok_or(StoreError::Internal)?;
             let sealed = seal(self.party, key, &encode(&envelope)?).ok_or(StoreError::Internal)?;
@@ -506,7 +535,7 @@ fn is_read_only(mls: &Group) -> bool {
 }
 
 fn message_submission(group: GroupId, mls: &Group, message: Vec<u8>, item: Option<Vec<u8>>) -> Submission {
-    let operation = OperationId(rand::random());
+    let operation = OperationId(crate::random::identifier());
     let epoch = mls.epoch();
     Submission {
         operation,
@@ -520,7 +549,7 @@ fn message_submission(group: GroupId, mls: &Group, message: Vec<u8>, item: Optio
 }
 
 fn commit_submission(group: GroupId, mls: &Group, prepared: Prepared, welcomes: Vec<SealedWelcome>) -> Submission {
-    let operation = OperationId(rand::random());
+    let operation = OperationId(crate::random::identifier());
     let epoch = mls.epoch();
     Submission {
         operation,

@@ -56,6 +56,9 @@ pub(crate) struct GroupRecord {
     /// When a record of the coordinator's came last, or somebody became it; by the relay's clock.
     #[serde(default)]
     pub(crate) coordinator_heard: Timestamp,
+    /// The epoch in which a newer state of this device's store, since lost, has encrypted: its message keys are used up.
+    #[serde(default)]
+    pub(crate) used_up: Option<Epoch>,
 }
 
 impl GroupRecord {

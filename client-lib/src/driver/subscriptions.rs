@@ -17,21 +17,21 @@ const MOST_KEPT_BYTES: usize = 8 << 20;
 
 /// Names one [`Action::Follow`](crate::conversation::Action::Follow); a later one of the same group replaces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FollowNumber(pub(super) u64);
+pub(crate) struct FollowNumber(pub(crate) u64);
 
 /// One follow: what the relay is asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Follow {
-    pub(super) number: FollowNumber,
-    pub(super) group: GroupId,
-    pub(super) epoch: Epoch,
-    pub(super) proof: Signature,
-    pub(super) after: Option<Seq>,
+    pub(crate) number: FollowNumber,
+    pub(crate) group: GroupId,
+    pub(crate) epoch: Epoch,
+    pub(crate) proof: Signature,
+    pub(crate) after: Option<Seq>,
 }
 
 /// What comes on the push stream for one subscription.
 #[derive(Debug)]
-pub(super) enum Live {
+pub(crate) enum Live {
     /// A record.
     Record(Record),
     /// A Commit ended what the proof opens.
@@ -44,7 +44,7 @@ pub(super) enum Live {
 
 /// What to do next for a follow.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Hand a record to the conversation.
     Record(GroupId, Record),
     /// Say that the follow pauses.
@@ -66,7 +66,7 @@ struct State {
 
 /// All subscriptions of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Subscriptions {
+pub(crate) struct Subscriptions {
     numbers: HashMap<GroupId, Subscription>,
     states: HashMap<Subscription, State>,
     next: u32,
@@ -75,7 +75,7 @@ pub(super) struct Subscriptions {
 
 impl Subscriptions {
     /// Begins a follow, in place of an earlier one of the same group, and gives its number on the wire.
-    pub(super) fn begin(&mut self, follow: Follow) -> Subscription {
+    pub(crate) fn begin(&mut self, follow: Follow) -> Subscription {
         let next = &mut self.next;
         let number = *self.numbers.entry(follow.group).or_insert_with(|| {
             *next += 1;
@@ -87,7 +87,7 @@ impl Subscriptions {
     }
 
     /// Ends what is followed of a group.
-    pub(super) fn end(&mut self, group: GroupId) -> Option<Subscription> {
+    pub(crate) fn end(&mut self, group: GroupId) -> Option<Subscription> {
         let number = self.numbers.remove(&group)?;
         self.forget_kept(number);
         self.states.remove(&number);
@@ -96,7 +96,7 @@ impl Subscriptions {
 
     /// The relay pauses or ends a follow on its own stream: nothing more comes of it. False: another follow has taken
     /// its place.
-    pub(super) fn finish(&mut self, number: Subscription, follow: FollowNumber) -> bool {
+    pub(crate) fn finish(&mut self, number: Subscription, follow: FollowNumber) -> bool {
         let current = self.current(number, follow).is_some();
         if current {
             self.forget_kept(number);
@@ -106,7 +106,7 @@ impl Subscriptions {
     }
 
     /// A record of the backlog: true if it goes to the conversation, false if another follow has taken its place.
-    pub(super) fn backlog(&mut self, number: Subscription, follow: FollowNumber, seq: Seq) -> bool {
+    pub(crate) fn backlog(&mut self, number: Subscription, follow: FollowNumber, seq: Seq) -> bool {
         match self.current(number, follow) {
             Some(state) => {
                 state.last = state.last.max(Some(seq));
@@ -117,7 +117,7 @@ impl Subscriptions {
     }
 
     /// After the backlog: the next of what was kept. `None`: nothing is left, and what comes from now on is live.
-    pub(super) fn next_kept(&mut self, number: Subscription, follow: FollowNumber) -> Option<Step> {
+    pub(crate) fn next_kept(&mut self, number: Subscription, follow: FollowNumber) -> Option<Step> {
         loop {
             let state = self.current(number, follow)?;
             let Some(live) = state.kept.as_mut()?.pop_front() else {
@@ -134,7 +134,7 @@ impl Subscriptions {
     }
 
     /// Something came on the push stream. `None`: kept for later, or of no concern any more.
-    pub(super) fn pushed(&mut self, number: Subscription, live: Live) -> Option<Step> {
+    pub(crate) fn pushed(&mut self, number: Subscription, live: Live) -> Option<Step> {
         let Some(kept) = self.states.get_mut(&number)?.kept.as_mut() else {
             return self.take(number, live);
         };

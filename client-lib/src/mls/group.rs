@@ -75,6 +75,8 @@ pub(crate) enum Received {
     BadProposal {
         device: VerifiedDevice,
     },
+    /// A message from this device's own leaf. Anybody in the group can make one that claims to be.
+    Own,
     /// A wish to leave that came too late: the coordinator's other devices go already. It does not count.
     Bound,
     Commit {
@@ -352,6 +354,7 @@ impl Group {
                 Ok(Received::Leave { proposal, device: sender })
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => Ok(Received::Commit { staged, committer: index }),
+            ProcessedMessageContent::OwnPrivateMessage => Ok(Received::Own),
             _ => Err(MlsFailure::Refused),
         }
     }

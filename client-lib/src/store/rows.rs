@@ -497,6 +497,11 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    pub(crate) fn rewrite_note<T: Serialize>(&self, seq: i64, data: &T) -> Result<(), StoreError> {
+        self.write("UPDATE notes SET data = ?2 WHERE seq = ?1", params![seq, encode(data)?])?;
+        Ok(())
+    }
+
     pub(crate) fn delete_note(&self, seq: i64) -> Result<(), StoreError> {
         self.write("DELETE FROM notes WHERE seq = ?1", [seq])?;
         Ok(())

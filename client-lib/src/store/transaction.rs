@@ -12,12 +12,12 @@ use super::rows::Rows;
 /// An open step. Dropped without a commit, it leaves nothing behind.
 pub(crate) struct Transaction<'s> {
     inner: rusqlite::Transaction<'s>,
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     faults: &'s Faults,
 }
 
 /// Where a test makes the store fail.
-#[cfg(test)]
+#[cfg(any(test, feature = "simulation"))]
 #[derive(Default)]
 pub(crate) struct Faults {
     /// Writes (and commits) that still succeed; `None`: all.
@@ -25,11 +25,14 @@ pub(crate) struct Faults {
 }
 
 impl<'s> Transaction<'s> {
-    pub(super) fn begin(connection: &'s mut Connection, #[cfg(test)] faults: &'s Faults) -> Result<Self, StoreError> {
+    pub(super) fn begin(
+        connection: &'s mut Connection,
+        #[cfg(any(test, feature = "simulation"))] faults: &'s Faults,
+    ) -> Result<Self, StoreError> {
         let inner = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         Ok(Self {
             inner,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulation"))]
             faults,
         })
     }
@@ -48,6 +51,13 @@ impl<'s> Transaction<'s> {
     pub(crate) fn commit(self) -> Result<(), StoreError> {
         self.fail_if_told()?;
         Ok(self.inner.commit()?)
+    }
+
+    /// Commits what has been written so far, as nothing must.
+    #[cfg(feature = "planted-faults")]
+    pub(crate) fn split(&self) -> Result<(), StoreError> {
+        self.fail_if_told()?;
+        Ok(self.inner.execute_batch("COMMIT; BEGIN IMMEDIATE")?)
     }
 
     /// Marks a place to which the step can go back alone; [`Self::keep`] or [`Self::undo`] ends it.
@@ -75,13 +85,13 @@ impl<'s> Transaction<'s> {
         self.inner.last_insert_rowid()
     }
 
-    #[cfg(not(test))]
+    #[cfg(not(any(test, feature = "simulation")))]
     #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests have it fail; elsewhere it vanishes")]
     fn fail_if_told(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     fn fail_if_told(&self) -> Result<(), StoreError> {
         match self.faults.writes_left.get() {
             None => Ok(()),

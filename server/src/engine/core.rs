@@ -220,7 +220,13 @@ impl Core {
                     _ if stretch.through < stretch.head => Next::More,
                     Some(at) => Next::Paused(at),
                     None => {
-                        self.subscriptions.follow(connection, subscription, access.group, stretch.through);
+                        let through = stretch.through;
+                        #[cfg(feature = "planted-faults")]
+                        let through = match crate::planted::is(crate::planted::Fault::MissBeforeLive) {
+                            true => through.next(),
+                            false => through,
+                        };
+                        self.subscriptions.follow(connection, subscription, access.group, through);
                         Next::Live
                     }
                 };
@@ -467,7 +473,10 @@ impl Core {
             let key_package = found.ok_or(StoreError::Corrupt)?.clone();
             let mut claim = ClaimId([0; 16]);
             (self.randomness)(&mut claim.0);
-            claims.push(ClaimPart { device, claim, spent: (!offer.last_resort).then_some(offer.hash) });
+            let spent = (!offer.last_resort).then_some(offer.hash);
+            #[cfg(feature = "planted-faults")]
+            let spent = spent.filter(|_| !crate::planted::is(crate::planted::Fault::SpendNothing));
+            claims.push(ClaimPart { device, claim, spent });
             answer.devices.push(wire::ClaimedDevice { device, claim, key_package, until });
         }
         if claims.is_empty() {

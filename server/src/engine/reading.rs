@@ -27,6 +27,10 @@ impl Views {
         access: ProvenAccess,
         operation: kring_protocol::ids::OperationId,
     ) -> Result<Option<Earlier>, StoreError> {
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::ForgetOperations) {
+            return Ok(None);
+        }
         let Some(seq) = self.operation(access.group, operation)? else { return Ok(None) };
         let Some(record) = self.record(access.group, seq)? else { return Ok(None) };
         let record: wire::Record = frame::decode(&record).map_err(|_| StoreError::Corrupt)?;
@@ -54,6 +58,8 @@ impl Views {
         let epoch = *head.admit(access)?;
         let (newest, current, first_block) =
             (epoch.ended().unwrap_or(head.newest()), head.told(&epoch), head.first_block());
+        #[cfg(feature = "planted-faults")]
+        let newest = if crate::planted::is(crate::planted::Fault::AcceptOldProof) { head.newest() } else { newest };
         let start = after.unwrap_or(Seq(epoch.opened().0.saturating_sub(1))).min(newest);
         let mut reader = Reader { backlog: Vec::new(), records: 0, through: start, missing: None };
         let kept = Seq(first_of(first_block).0 - 1).min(newest);

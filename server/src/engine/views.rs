@@ -145,6 +145,12 @@ impl Views {
         if self.pending.is_empty() {
             return Ok(());
         }
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::AcknowledgeBeforeDurable) {
+            if self.pending.len() < 3 {
+                return Ok(());
+            }
+        }
         self.store.append(&self.pending)?;
         self.pending.clear();
         Ok(())
@@ -403,11 +409,15 @@ impl Views {
 
     /// Writes one step of the checkpoint under way. Only between batches: a page never holds what is not durable.
     pub(super) fn step(&mut self) -> Result<(), StoreError> {
-        debug_assert!(self.pending.is_empty(), "pages hold durable entries only");
+        debug_assert!(cfg!(feature = "planted-faults") || self.pending.is_empty(), "pages hold durable entries only");
         let Some(checkpoint) = &mut self.checkpoint else { return Ok(()) };
         let count = STEP.max(checkpoint.left.len() / SHARE).min(checkpoint.left.len());
         let ids: Vec<PageId> = checkpoint.left.drain(..count).collect();
         let (through, ended) = (checkpoint.through, checkpoint.left.is_empty());
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::CheckpointEarly) {
+            self.store.checkpoint(through)?;
+        }
         let mut pages = Vec::with_capacity(ids.len());
         for id in ids {
             let page = self.pages.get(&id).and_then(|cached| cached.page.as_ref()).map(encode);

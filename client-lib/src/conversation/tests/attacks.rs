@@ -149,6 +149,8 @@ fn a_welcome_for_a_group_that_this_device_is_in_waits_and_is_told() {
         forged.epoch = epoch;
         world.devices[1].events.clear();
         forged.send(&mut world, 2, 1);
+        assert_eq!(told(&world, 1, Suspicion::Invitation), 0, "the record that speaks for it may be on its way");
+        world.pass(121_000);
         assert_eq!(told(&world, 1, Suspicion::Invitation), 1);
         world.feed(1, Input::KeyPackagesLow { left: 0 });
         world.settle();
