@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::admin::AdminArguments;
+use crate::alert::AlertCommand;
 use crate::audit::AuditCommand;
 use crate::bench::BenchArguments;
 use crate::case::CaseCommand;
@@ -15,10 +16,12 @@ use crate::device::DeviceCommand;
 use crate::directory::DirectoryCommand;
 use crate::follow::FollowArguments;
 use crate::passphrase::PassphraseArguments;
+use crate::plan::PlanCommand;
 use crate::read::ReadArguments;
 use crate::relay::RelayArguments;
 use crate::send::SendArguments;
 use crate::setup::SetupArguments;
+use crate::task::TaskCommand;
 use crate::wipe::WipeArguments;
 use crate::words::Language;
 
@@ -34,6 +37,8 @@ EXAMPLES:
   kring case add familie b.devries@veiligthuis.example
   kring send familie \"Ik kan vanmiddag langs gaan.\"
   kring follow familie                              see what is said, live
+  kring alert raise familie --ask veilig-thuis      raise an urgent alert; in acute danger call 112 first
+  kring inbox                                       what waits for you
 
 Cases can be named by the first letters of their title or of their id. `kring COMMAND --help` has more examples;
 exit codes and the lines of --json are described in docs/cli.md.")]
@@ -97,6 +102,17 @@ pub(crate) enum Command {
     Follow(FollowArguments),
     /// Connect, catch up, and say how this device stands
     Status,
+    /// Raise an urgent alert, acknowledge it, say how it goes, end it
+    #[command(subcommand)]
+    Alert(AlertCommand),
+    /// The safety plan: write, propose, approve, compare, merge, export
+    #[command(subcommand)]
+    Plan(PlanCommand),
+    /// Tasks: who does what by when
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// What waits for you, over all cases
+    Inbox,
     /// Check, export or forward the log of what was done on this device
     #[command(subcommand)]
     Audit(AuditCommand),

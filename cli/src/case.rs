@@ -15,6 +15,7 @@ use crate::names;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
 use crate::session::{Session, in_step};
+use crate::timeline;
 use crate::words::{Told, say};
 
 /// What can be done with cases.
@@ -80,6 +81,14 @@ pub(crate) enum CaseCommand {
         /// Take a claim of yours back.
         #[arg(long, conflicts_with = "confirm")]
         withdraw: bool,
+    },
+    /// The whole case: who is in it, all that was said and done, how things stand
+    Timeline {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// As it was after this record.
+        #[arg(long, value_name = "SEQ")]
+        as_of: Option<u64>,
     },
     /// Give a professional another role
     Role {
@@ -301,6 +310,12 @@ async fn act(session: &Session, command: CaseCommand, output: Output) -> Outcome
                 coordinator: coordination.coordinator.as_ref().map(address),
                 claimed_by: coordination.claimed_by.as_ref().map(address),
             })
+        }
+        CaseCommand::Timeline { case, as_of } => {
+            session.try_to_catch_up().await?;
+            let (case, view) = session.case(&case).await?;
+            timeline::print(session, &case, &view, as_of, output).await?;
+            in_step(&view)
         }
         CaseCommand::Role { case, member, role } => {
             session.try_to_catch_up().await?;

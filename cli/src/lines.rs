@@ -3,13 +3,14 @@
 
 use std::io::{self, Write};
 
-use kring_client::case::{Body, CaseStatus, CaseView, Item, Member, Role, Sensitivity};
+use kring_client::case::{Body, CaseStatus, CaseView, Item, Member, Refused, Role, Sensitivity, Verdict};
 use serde::Serialize;
 
 use crate::clock::{local, rfc3339};
 use crate::names::SHORT_ID;
 use crate::output::Line;
-use crate::words::say;
+use crate::statement;
+use crate::words::{Told, say};
 
 /// One case.
 #[derive(Serialize)]
@@ -76,6 +77,14 @@ pub(crate) struct ItemLine {
     restricted: bool,
     media_type: Option<String>,
     text: Option<String>,
+    /// What it states, where it is of one of our own kinds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statement: Option<serde_json::Value>,
+    /// Why it does not count, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Refused>,
+    #[serde(skip)]
+    stated: Option<String>,
     #[serde(skip)]
     shown_at: String,
 }
@@ -239,6 +248,17 @@ impl From<&Item> for ItemLine {
             restricted: item.sensitivity == Sensitivity::Restricted,
             media_type,
             text,
+            statement: item.body.statement().map(statement::fields),
+            refused: match item.verdict {
+                Verdict::Refused(reason) => Some(reason),
+                Verdict::Legal | Verdict::Repeated | Verdict::Unknown => None,
+            },
+            stated: match &item.body {
+                Body::Statement(statement) => Some(statement::words(statement)),
+                Body::Deleted => Some(say!("said-deleted")),
+                Body::Expired => Some(say!("said-expired")),
+                Body::Markdown(_) | Body::Unknown { .. } => None,
+            },
             shown_at: local(item.sent_at),
         }
     }
@@ -248,14 +268,23 @@ impl Line for ItemLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "{}  {} ({}", self.shown_at, visible(&self.name), visible(&self.organisation))?;
         writeln!(out, "){}", if self.restricted { format!("  [{}]", say!("restricted")) } else { String::new() })?;
-        match &self.text {
-            Some(text) => {
+        match (&self.text, &self.stated) {
+            (None, Some(stated)) => {
+                writeln!(out, "    * {stated}")?;
+                match self.refused {
+                    Some(reason) => {
+                        writeln!(out, "      {}", say!("not-counted", reason = reason.told()))
+                    }
+                    None => Ok(()),
+                }
+            }
+            (Some(text), _) => {
                 for line in text.lines() {
                     writeln!(out, "    {}", visible(line))?;
                 }
                 Ok(())
             }
-            None => writeln!(out, "    [{}]", say!("needs-newer-version")),
+            (None, None) => writeln!(out, "    [{}]", say!("needs-newer-version")),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! codes they end is described in `docs/cli.md`.
 
 mod admin;
+mod alert;
 mod arguments;
 mod audit;
 mod bench;
@@ -15,19 +16,25 @@ mod device;
 mod directory;
 mod follow;
 mod happened;
+mod inbox;
 mod lines;
 mod names;
 mod outcome;
 mod output;
 mod passphrase;
+mod plan;
 mod read;
 mod relay;
 mod say;
 mod send;
 mod session;
 mod setup;
+mod statement;
 mod status;
+mod task;
 mod text;
+mod things;
+mod timeline;
 mod wipe;
 mod words;
 
@@ -67,6 +74,10 @@ fn main() -> ExitCode {
         Command::Device(command) => block_on(interruptible(device::run(command, &global, output))),
         Command::Send(arguments) => block_on(interruptible(send::run(arguments, &global, output))),
         Command::Read(arguments) => block_on(interruptible(read::run(arguments, &global, output))),
+        Command::Alert(command) => block_on(interruptible(alert::run(command, &global, output))),
+        Command::Plan(command) => block_on(interruptible(plan::run(command, &global, output))),
+        Command::Task(command) => block_on(interruptible(task::run(command, &global, output))),
+        Command::Inbox => block_on(interruptible(inbox::run(&global, output))),
         Command::Audit(command) => block_on(interruptible(audit::run(command, &global, output))),
         Command::Wipe(arguments) => wipe::run(&arguments, &global.profile, output),
         Command::Status => block_on(interruptible(status::run(&global, output))),

@@ -42,6 +42,21 @@ impl Output {
         written(self.write(&mut out, line))
     }
 
+    /// Prints a text that is the answer as it is; with `--json` as the one field of a line.
+    pub(crate) fn plain(self, text: &str) -> Outcome {
+        #[derive(Serialize)]
+        #[serde(tag = "type", rename = "text")]
+        struct Text<'a> {
+            text: &'a str,
+        }
+        impl Line for Text<'_> {
+            fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+                self.text.lines().try_for_each(|line| writeln!(out, "{}", visible(line)))
+            }
+        }
+        self.print(&Text { text })
+    }
+
     /// A remark beside the answer, on standard error; left out with `--json`.
     pub(crate) fn note(self, text: &str) {
         if !self.json {

@@ -47,6 +47,9 @@ async fn read(session: &Session, arguments: &ReadArguments, output: Output) -> O
     let first = Position(arguments.after.max(from_end));
     let last = print_after(&case, first, output).await?;
     session.viewed(view.case, "items", last.0.saturating_sub(first.0)).await?;
+    if last == view.last && last > Position(0) {
+        case.mark_read(last).await?;
+    }
     in_step(&view)
 }
 

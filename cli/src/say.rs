@@ -1,9 +1,9 @@
-//! Sends something into a case and says how far it came.
+//! Sends something into a case and says how far it came: the common end of `kring send`, `alert`, `plan` and `task`.
 
 use std::io::{self, Write};
 
 use kring_client::api::{Case, Link, NotDone, Sent};
-use kring_client::case::ItemDraft;
+use kring_client::case::{ItemDraft, Statement};
 use serde::Serialize;
 
 use crate::outcome::{Cause, Failure, Outcome};
@@ -16,7 +16,8 @@ use crate::words::{Told, say};
 #[serde(tag = "type", rename = "sent")]
 pub(crate) struct SentLine {
     case: String,
-    item: String,
+    /// Also the identifier of what the item begins: an alert, a task, a version of the plan.
+    pub(crate) item: String,
     /// `queued` or `relayed`.
     state: &'static str,
     /// Its record at the relay.
@@ -29,6 +30,31 @@ impl Line for SentLine {
             Some(record) => writeln!(out, "{}", say!("sent-relayed", record = record)),
             None => writeln!(out, "{}", say!("sent-queued")),
         }
+    }
+}
+
+impl SentLine {
+    /// Whether it is on this device only.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.record.is_none()
+    }
+}
+
+/// What goes with a statement.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Labels {
+    /// Which family member it concerns, as a name used in this case only, such as kind-2; once for each.
+    #[arg(long, value_name = "WHO")]
+    pub(crate) about: Vec<String>,
+    /// Why it is shared.
+    #[arg(long)]
+    pub(crate) purpose: Option<String>,
+}
+
+impl Labels {
+    /// The draft that states something, with these labels.
+    pub(crate) fn on(self, statement: &Statement) -> ItemDraft {
+        ItemDraft { about: self.about, purpose: self.purpose, ..statement.draft() }
     }
 }
 

@@ -32,6 +32,14 @@ pub(crate) fn text(given: Option<String>, profile: &Path, begin: &str, output: O
     Ok(text)
 }
 
+/// The content of a file, or of standard input (`-`).
+pub(crate) fn file_or_input(file: &Path, output: Output) -> Outcome<String> {
+    if file == Path::new("-") {
+        return from_standard_input(output);
+    }
+    fs::read_to_string(file).map_err(|error| Failure::file(&say!("doing-read"), file, &error))
+}
+
 /// Reads standard input to its end, as text.
 fn from_standard_input(output: Output) -> Outcome<String> {
     if io::stdin().is_terminal() {
@@ -54,7 +62,7 @@ fn from_standard_input(output: Output) -> Outcome<String> {
 }
 
 /// The person's editor.
-fn editor() -> Option<String> {
+pub(crate) fn editor() -> Option<String> {
     let set = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     set("VISUAL").or_else(|| set("EDITOR"))
 }
@@ -70,7 +78,7 @@ impl Drop for Draft {
 }
 
 /// What the person makes of a text in the editor.
-fn edited(editor: &str, profile: &Path, begin: &str) -> Outcome<String> {
+pub(crate) fn edited(editor: &str, profile: &Path, begin: &str) -> Outcome<String> {
     let path = profile.join(format!("draft-{}.md", DeviceId(rand::random()).to_hex()));
     let unusable = |doing: String, error: io::Error| Failure::file(&doing, &path, &error);
     let mut options = OpenOptions::new();

@@ -42,6 +42,7 @@ const CATALOGUES: [(Language, &[&str]); 2] = [
             include_str!("../locales/en/tool.ftl"),
             include_str!("../locales/en/library.ftl"),
             include_str!("../locales/en/case.ftl"),
+            include_str!("../locales/en/work.ftl"),
         ],
     ),
     (
@@ -50,6 +51,7 @@ const CATALOGUES: [(Language, &[&str]); 2] = [
             include_str!("../locales/nl/tool.ftl"),
             include_str!("../locales/nl/library.ftl"),
             include_str!("../locales/nl/case.ftl"),
+            include_str!("../locales/nl/work.ftl"),
         ],
     ),
 ];

@@ -89,7 +89,13 @@ fn a_store_of_an_earlier_version_is_brought_up_and_keeps_what_it_has() {
     let folder = tempdir().unwrap();
     let mut store = Store::create(folder.path(), &key(1)).unwrap();
     write(&mut store, "kept", b"yes").unwrap();
-    store.connection.execute_batch("DROP TABLE audit; PRAGMA user_version = 1").unwrap();
+    store
+        .connection
+        .execute_batch(
+            "DROP TABLE audit; DROP TABLE changes; DROP TABLE states; DROP TABLE receipts; DROP TABLE expiries;
+             DROP TABLE verdicts; PRAGMA user_version = 1",
+        )
+        .unwrap();
     drop(store);
     let store = Store::open(folder.path(), &key(1)).unwrap();
     assert_eq!(store.read().meta("kept").unwrap().unwrap(), b"yes");
