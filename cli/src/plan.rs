@@ -376,7 +376,7 @@ fn draft(
 }
 
 /// All versions, with what they are shown as.
-fn versions<'s>(state: &'s CaseState, fit: impl Fn(&Plan) -> bool) -> Vec<(ItemId, String)> {
+fn versions(state: &CaseState, fit: impl Fn(&Plan) -> bool) -> Vec<(ItemId, String)> {
     let all = state.open_plans().chain(state.closed_plans());
     all.filter(|(_, plan)| fit(plan)).map(|(id, plan)| (id, format!("{} ({})", plan.version, phase(plan)))).collect()
 }
