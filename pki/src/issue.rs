@@ -49,6 +49,14 @@ impl Validity {
         }
     }
 
+    /// As a certificate says it: in whole seconds (RFC 5280 §4.1.2.5).
+    pub(crate) const fn in_seconds(self) -> Self {
+        const fn whole(at: Timestamp) -> Timestamp {
+            Timestamp(at.0 - at.0 % Timestamp::SECOND)
+        }
+        Self { not_before: whole(self.not_before), not_after: whole(self.not_after) }
+    }
+
     /// What a certificate says of itself; nothing else in it is looked at or believed.
     pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let (not_before, not_after) = Certificate::parse(certificate)?.validity();

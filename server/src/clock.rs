@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use kring_protocol::ids::Timestamp;
 
 /// Now. A clock before 1970 counts as 1970.
-#[allow(clippy::disallowed_methods, reason = "this is the clock module")]
+#[expect(clippy::disallowed_methods, reason = "this is the clock module")]
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))

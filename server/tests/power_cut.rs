@@ -10,7 +10,7 @@
 //!
 //! `KRING_POWER_CUTS=100 cargo test --workspace --test power_cut` cuts a hundred times instead of eight; the seed is printed, and
 //! `KRING_POWER_SEED` repeats it.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a helper that fails at an `unwrap` fails its test there")]
 
 use std::fs::{self, File};
 use std::io::Write as _;

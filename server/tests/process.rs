@@ -1,6 +1,6 @@
 //! The relay as an operator meets it: a program, its exit codes, its signals.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a helper that fails at an `unwrap` fails its test there")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -34,7 +34,7 @@ pub struct Surroundings {
 struct System;
 
 impl Clock for System {
-    #[allow(clippy::disallowed_methods, reason = "the clock module")]
+    #[expect(clippy::disallowed_methods, reason = "the clock module")]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
@@ -61,13 +61,13 @@ impl fmt::Debug for Surroundings {
 }
 
 /// Waits.
-#[allow(clippy::disallowed_methods, reason = "the clock module")]
+#[expect(clippy::disallowed_methods, reason = "the clock module")]
 pub(crate) async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
 /// Gives up on `work` after `limit`.
-#[allow(clippy::disallowed_methods, reason = "the clock module")]
+#[expect(clippy::disallowed_methods, reason = "the clock module")]
 pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
 }
@@ -78,7 +78,7 @@ pub(super) struct Since(tokio::time::Instant);
 
 impl Since {
     /// Begins now.
-    #[allow(clippy::disallowed_methods, reason = "the clock module")]
+    #[expect(clippy::disallowed_methods, reason = "the clock module")]
     pub(super) fn now() -> Self {
         Self(tokio::time::Instant::now())
     }

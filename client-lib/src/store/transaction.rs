@@ -86,7 +86,7 @@ impl<'s> Transaction<'s> {
     }
 
     #[cfg(not(any(test, feature = "simulation")))]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests have it fail; elsewhere it vanishes")]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests have it fail; elsewhere it vanishes")]
     fn fail_if_told(&self) -> Result<(), StoreError> {
         Ok(())
     }

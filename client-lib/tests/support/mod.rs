@@ -30,7 +30,7 @@ pub(crate) struct World {
     organisation: OrganisationCa,
 }
 
-#[allow(clippy::disallowed_methods, reason = "certificates are valid around the present moment")]
+#[expect(clippy::disallowed_methods, reason = "certificates are valid around the present moment")]
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock after 1970");
     Timestamp(u64::try_from(since.as_millis()).expect("a clock of this age"))

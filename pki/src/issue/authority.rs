@@ -90,6 +90,7 @@ impl Authority {
         validity: Validity,
         public_key: &impl PublicKeyData,
     ) -> Result<CertificateDer<'static>, IssueError> {
+        let validity = validity.in_seconds();
         if validity.not_before < self.validity.not_before || validity.not_after > self.validity.not_after {
             return Err(IssueError::OutlivesIssuer);
         }

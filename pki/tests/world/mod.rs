@@ -1,6 +1,10 @@
 //! A region with two organisations and a relay, and a pen for forging: certificates that the issuing side of the
 //! crate would refuse to make, signed with an organisation's real key. The forger is an organisation's administrator.
-#![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of it
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each file of tests uses a part of it; a helper that fails, fails its test"
+)]
 
 use kring_pki::form::{DEVICE_USAGE, DisplayName, FunctionCode};
 use kring_pki::issue::{

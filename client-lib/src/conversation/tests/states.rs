@@ -87,6 +87,7 @@ fn what_would_not_count_is_refused_before_it_is_sent() {
 fn a_joiner_is_told_the_state_by_whoever_adds_it_and_nobody_disputes_it() {
     let mut world = World::together(&["anne", "bert"]);
     let one = world.states(0, &task("een", Some("bert")));
+    world.settle();
     world.states(1, &accept(one));
     world.settle();
     let cees = world.device("cees", 1);
