@@ -73,6 +73,15 @@ pub(crate) fn describe(event: &Event) -> Option<(Option<CaseId>, &'static str, S
             let message = say!("event-role-changed", by = by, who = who, role = lines::role_word(*role));
             (Some(*case), "role_changed", message)
         }
+        Event::Erasing { case, by } => (Some(*case), "erasing", say!("event-erasing", by = by.professional.as_str())),
+        Event::Attested { case, device } => {
+            (Some(*case), "attested", say!("event-attested", who = device.professional.as_str()))
+        }
+        Event::Erased { report } => {
+            let (attested, missing) = (report.attested.len() as u64, report.missing.len() as u64);
+            (Some(report.case), "erased", say!("event-erased", attested = attested, missing = missing))
+        }
+        Event::Gone { case } => (Some(*case), "gone", say!("event-gone")),
         Event::Leaving { case, device } => {
             (Some(*case), "leaving", say!("event-leaving", who = device.professional.as_str()))
         }

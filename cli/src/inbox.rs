@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use kring_client::case::handover::HandoverWaits;
 use kring_client::case::task::Task;
 use kring_client::case::{CaseState, CaseStatus, CaseView, ItemId, Waiting};
 use kring_protocol::ids::Timestamp;
@@ -146,6 +147,29 @@ fn describe(state: &CaseState, waiting: Waiting) -> (&'static str, ItemId, Optio
             let due = task_due(id);
             let words = say!("inbox-task-overdue", title = title(id), due = shown(due), id = short(id));
             ("task_overdue", id, due, words)
+        }
+        Waiting::Handover(id, wait) => {
+            let scope = state.handover(id).map_or_else(String::new, |handover| visible(&handover.offer.scope));
+            let due = state.handover(id).and_then(|handover| handover.offer.accept_by);
+            let (name, words) = match wait {
+                HandoverWaits::Open => ("handover_open", say!("inbox-handover-open", scope = scope, id = short(id))),
+                HandoverWaits::Synthesis => {
+                    ("handover_synthesis", say!("inbox-handover-synthesis", scope = scope, id = short(id)))
+                }
+                HandoverWaits::Ready => {
+                    ("handover_ready", say!("inbox-handover-ready", scope = scope, id = short(id)))
+                }
+                HandoverWaits::Answer => {
+                    ("handover_answer", say!("inbox-handover-answer", scope = scope, id = short(id)))
+                }
+                HandoverWaits::Confirm => {
+                    ("handover_confirm", say!("inbox-handover-confirm", scope = scope, id = short(id)))
+                }
+                HandoverWaits::Complete => {
+                    ("handover_complete", say!("inbox-handover-complete", scope = scope, id = short(id)))
+                }
+            };
+            (name, id, due, words)
         }
         Waiting::Disputed(id) => ("disputed", id, None, say!("inbox-disputed", id = short(id))),
     }

@@ -117,6 +117,8 @@ fn status_word(status: CaseStatus) -> String {
         CaseStatus::Leaving => say!("case-leaving"),
         CaseStatus::Left => say!("case-left"),
         CaseStatus::OutOfStep => say!("case-out-of-step"),
+        CaseStatus::Closed => say!("case-closed"),
+        CaseStatus::Erasing => say!("case-erasing"),
         CaseStatus::Broken => say!("case-broken"),
     }
 }
@@ -145,6 +147,8 @@ pub(crate) fn status(status: CaseStatus) -> &'static str {
         CaseStatus::Leaving => "leaving",
         CaseStatus::Left => "left",
         CaseStatus::OutOfStep => "out_of_step",
+        CaseStatus::Closed => "closed",
+        CaseStatus::Erasing => "erasing",
         CaseStatus::Broken => "broken",
     }
 }

@@ -178,7 +178,9 @@ impl From<CommandError> for Failure {
             | CommandError::SoleCoordinator
             | CommandError::SoleResponsible
             | CommandError::Duty(_)
-            | CommandError::Closed => Cause::Refused,
+            | CommandError::Closed
+            | CommandError::Unfinished
+            | CommandError::NotErasing => Cause::Refused,
         };
         Self::told(cause, &error)
     }

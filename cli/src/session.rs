@@ -150,9 +150,13 @@ pub(crate) fn in_step(view: &CaseView) -> Outcome {
         CaseStatus::OutOfStep => {
             Err(Failure::advised(Cause::OutOfStep, say!("out-of-step"), say!("out-of-step-advice")))
         }
-        CaseStatus::Opening | CaseStatus::Open | CaseStatus::Leaving | CaseStatus::Left | CaseStatus::Broken => {
-            Ok(())
-        }
+        CaseStatus::Opening
+        | CaseStatus::Open
+        | CaseStatus::Leaving
+        | CaseStatus::Left
+        | CaseStatus::Closed
+        | CaseStatus::Erasing
+        | CaseStatus::Broken => Ok(()),
     }
 }
 

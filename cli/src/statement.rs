@@ -2,6 +2,7 @@
 //! hexadecimal and times as RFC 3339.
 
 use kring_client::case::alert::{Acknowledging, AlertSays};
+use kring_client::case::handover::HandoverSays;
 use kring_client::case::plan::PlanSays;
 use kring_client::case::task::TaskSays;
 use kring_client::case::{Deadline, Statement};
@@ -20,14 +21,46 @@ pub(crate) fn words(statement: &Statement) -> String {
         Statement::Alert(says) => alert(says),
         Statement::Plan(says) => plan(says),
         Statement::Task(says) => task(says),
+        Statement::Handover(says) => handover(says),
+        Statement::Dossier(_) => say!("said-dossier"),
+        Statement::Attestation(_) => say!("said-attestation"),
         Statement::Deadline(deadline) => match deadline {
             Deadline::AlertStep { alert, step, .. } => say!("said-alert-step", step = *step, id = short(*alert)),
             Deadline::TaskOverdue { task, .. } => say!("said-task-overdue", id = short(*task)),
+            Deadline::HandoverExpires { handover } => say!("said-handover-expires", id = short(*handover)),
             Deadline::PlanReview { plan } => say!("said-plan-review", id = short(*plan)),
             Deadline::OrderEnds { plan } => say!("said-order-ends", id = short(*plan)),
         },
         Statement::Snapshot(_) => say!("said-snapshot"),
         Statement::Dispute(_) => say!("said-dispute"),
+    }
+}
+
+fn handover(says: &HandoverSays) -> String {
+    match says {
+        HandoverSays::Offer(offer) => {
+            let to: Vec<&str> = offer.to.iter().map(|who| who.as_str()).collect();
+            say!("said-handover-offer", to = to.join(", "), scope = visible(&offer.scope))
+        }
+        HandoverSays::Received { handover } => say!("said-handover-received", id = short(*handover)),
+        HandoverSays::Opened { handover, section } => {
+            say!("said-handover-opened", id = short(*handover), section = *section + 1)
+        }
+        HandoverSays::Ask { handover, text } => {
+            say!("said-handover-ask", id = short(*handover), text = visible(text))
+        }
+        HandoverSays::Answer { handover, text, .. } => {
+            say!("said-handover-answer", id = short(*handover), text = visible(text))
+        }
+        HandoverSays::Synthesis { handover, text } => {
+            say!("said-handover-synthesis", id = short(*handover), text = visible(text))
+        }
+        HandoverSays::Correct { handover, text, .. } => {
+            say!("said-handover-correct", id = short(*handover), text = visible(text))
+        }
+        HandoverSays::Reason { handover, text } => {
+            say!("said-handover-reason", id = short(*handover), text = visible(text))
+        }
     }
 }
 
@@ -87,6 +120,10 @@ pub(crate) fn fields(statement: &Statement) -> Value {
         Statement::Alert(says) => serde_json::to_value(says),
         Statement::Plan(says) => serde_json::to_value(says),
         Statement::Task(says) => serde_json::to_value(says),
+        Statement::Handover(says) => serde_json::to_value(says),
+        // A part of a section's bytes: not for a line.
+        Statement::Dossier(_) => Ok(Value::String("dossier".to_owned())),
+        Statement::Attestation(says) => serde_json::to_value(says),
         Statement::Deadline(says) => serde_json::to_value(says),
         // A whole state of a case: not for a line.
         Statement::Snapshot(_) => Ok(Value::String("snapshot".to_owned())),
@@ -96,7 +133,7 @@ pub(crate) fn fields(statement: &Statement) -> Value {
 }
 
 /// Fields that are times.
-const TIMES: [&str; 5] = ["ack_by", "next_update_by", "due", "review", "order_ends"];
+const TIMES: [&str; 7] = ["ack_by", "next_update_by", "due", "review", "order_ends", "start_by", "accept_by"];
 
 fn readable(value: Value, name: &str) -> Value {
     match value {

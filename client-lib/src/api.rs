@@ -7,6 +7,7 @@
 mod case;
 mod client;
 mod directory;
+mod duties;
 mod error;
 mod events;
 mod pending;
@@ -15,6 +16,7 @@ mod status;
 pub use case::Case;
 pub use client::Client;
 pub use directory::{Found, FoundDevice};
+pub use duties::{HandoverDraft, NotOffered};
 pub use error::{CallError, ConnectError, OpenError, RelayFault, RenewError, SearchError};
 pub use events::{ClientEvent, Events};
 pub use pending::{Added, Changed, NotDone, Pending, Sent};

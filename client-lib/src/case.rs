@@ -1,16 +1,19 @@
 //! A case as its members see it: what they say ([`Item`]), who they are ([`Member`]), and in what state it is.
 //!
 //! [`CaseState`] is a pure function over the log ([`LogEntry`]): urgent alerts ([`alert`]), the safety plan ([`plan`]),
-//! tasks ([`task`]). `docs/states.md` has every transition of its machines.
+//! tasks ([`task`]), handovers ([`handover`]) with their dossiers ([`dossier`]). `docs/states.md` has every transition of its machines.
 //!
 //! Everything here is plain data that the encrypted store holds or the user gives. Nothing of it reaches the relay
 //! in the clear, and `Debug` shows none of it.
 
 pub mod alert;
+mod attestation;
 mod deadline;
+pub mod dossier;
 mod draft;
 mod duties;
 mod fold;
+pub mod handover;
 mod hash;
 mod ids;
 mod item;
@@ -25,6 +28,7 @@ pub mod task;
 mod view;
 mod waiting;
 
+pub use attestation::{AttestationSays, ErasureReport};
 pub use deadline::{CLOCK_TOLERANCE, Deadline, Due, RANK_DELAY, due, next_due};
 pub use draft::{DraftBody, DraftError, ItemDraft, MAX_ABOUT, MAX_BODY, MAX_LABEL, Sensitivity};
 pub(crate) use duties::Seated;

@@ -9,8 +9,10 @@ mod claim;
 mod command;
 mod cursors;
 mod deadlines;
+mod dossiers;
 mod due;
 mod epoch;
+mod erasing;
 mod event;
 mod folding;
 mod inbox;
@@ -148,6 +150,12 @@ pub enum CommandError {
     /// It would not count in the state of the case.
     #[error("this would not count: {0}")]
     Refused(Refused),
+    /// Alerts, tasks or handovers are open.
+    #[error("alerts, tasks or handovers are open; end them before the case is closed")]
+    Unfinished,
+    /// This device has not ordered this case to be erased.
+    #[error("this device has not ordered this case to be erased")]
+    NotErasing,
     /// The title is empty or too long.
     #[error("a title has 1 to 255 bytes")]
     Title,
@@ -198,6 +206,8 @@ impl Conversation {
         conversation
             .step(now, Vec::new(), |step| {
                 step.begin_states()?;
+                step.resume_erasing()?;
+                step.go_on_erasing()?;
                 step.tell_unsent()?;
                 step.next_expiry()?;
                 step.resume_successors()?;

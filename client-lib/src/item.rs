@@ -60,6 +60,16 @@ pub(crate) struct Read {
     hash: [u8; 32],
 }
 
+impl Said {
+    /// What it states, if it is of one of our own kinds.
+    pub(crate) fn statement(&self) -> Option<crate::case::Statement> {
+        match self {
+            Self::Part { media_type: Some(kind), content } => crate::case::Statement::decode(kind, content),
+            Self::Part { media_type: None, .. } | Self::Markdown(_) | Self::Deleted => None,
+        }
+    }
+}
+
 /// What an item says, before its kind is looked at.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Said {

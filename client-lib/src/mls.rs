@@ -15,7 +15,7 @@ pub(crate) mod gate;
 pub(crate) mod group;
 pub(crate) mod join;
 pub(crate) mod key_package;
-mod leaf;
+pub(crate) mod leaf;
 mod leaving;
 pub(crate) mod padding;
 pub(crate) mod party;

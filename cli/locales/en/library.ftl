@@ -44,6 +44,8 @@ command-oneself = use leave to go yourself
 command-sole-coordinator = the coordinator hands the case to somebody else before leaving
 command-title = a title has 1 to 255 bytes
 
+unfinished = alerts, tasks or handovers are open; end them before the case is closed
+not-erasing = this device has not ordered this case to be erased
 sole-responsible = who alone is responsible for the family completes a handover before leaving or being removed
 case-is-closed = the case is closed and read only
 duty-not-responsible = only who is responsible for the family can hand it over
@@ -153,6 +155,8 @@ state-phase = it is not in a phase that allows this
 state-role = the author's role in the case does not allow this
 state-function = the author's function does not allow this
 state-not-theirs = this is somebody else's to do
+state-unopened = not every section of the dossier has been opened
+state-case-closed = the case is closed and read only
 state-too-early = the deadline had not passed when this was written
 state-stopped = somebody takes action already
 state-other-content = this is about another content than the one that stands in the case

@@ -112,6 +112,12 @@ inbox-unread = { $count ->
     [one] 1 item that you have not read
    *[other] { $count } items that you have not read
   }
+inbox-handover-open = open the dossier of the handover: { $scope }  ({ $id })
+inbox-handover-synthesis = say in your own words what you have understood of the handover: { $scope }  ({ $id })
+inbox-handover-ready = say when you can start: { $scope }  ({ $id })
+inbox-handover-answer = answer a question about the handover: { $scope }  ({ $id })
+inbox-handover-confirm = confirm what a receiver has understood, or say what is missing: { $scope }  ({ $id })
+inbox-handover-complete = everybody is ready: complete the handover: { $scope }  ({ $id })
 inbox-disputed = members dispute what those who joined were told of the case  ({ $id })
 
 said-alert-raise = raised an urgent alert ({ $level }) to { $functions }: { $what }
@@ -124,6 +130,17 @@ said-alert-step = deadline passed without action: the ladder of alert { $id } go
 said-task-overdue = deadline passed: task { $id } is overdue
 said-plan-review = deadline passed: safety plan { $id } has to be reviewed
 said-order-ends = the restraining order in safety plan { $id } ends soon
+said-handover-offer = offers to hand over to { $to }: { $scope }
+said-handover-received = has the whole dossier of handover { $id }
+said-handover-opened = opened section { $section } of the dossier of handover { $id }
+said-handover-ask = asks about handover { $id }: { $text }
+said-handover-answer = answers about handover { $id }: { $text }
+said-handover-synthesis = has understood of handover { $id }: { $text }
+said-handover-correct = says what is missing in what was understood of handover { $id }: { $text }
+said-handover-reason = says why handover { $id } ended: { $text }
+said-handover-expires = handover { $id } was not taken in time
+said-dossier = sent a part of a dossier
+said-attestation = has erased the case
 said-snapshot = gave the state of the case to those who joined
 said-dispute = disputes the state that joiners were given
 said-plan-draft = wrote a version of the safety plan

@@ -44,6 +44,8 @@ command-oneself = gebruik leave om zelf te vertrekken
 command-sole-coordinator = de regisseur draagt de casus aan iemand anders over voordat die vertrekt
 command-title = een titel heeft 1 tot 255 bytes
 
+unfinished = er staan spoedmeldingen, taken of overdrachten open; beëindig ze voordat de casus wordt gesloten
+not-erasing = dit apparaat heeft deze casus niet laten verwijderen
 sole-responsible = wie als enige verantwoordelijk is voor het gezin rondt eerst een overdracht af voordat die vertrekt of verwijderd wordt
 case-is-closed = de casus is gesloten en alleen te lezen
 duty-not-responsible = alleen wie verantwoordelijk is voor het gezin kan het overdragen
@@ -153,6 +155,8 @@ state-phase = het is niet in een fase die dit toelaat
 state-role = de rol van de afzender in de casus laat dit niet toe
 state-function = de functie van de afzender laat dit niet toe
 state-not-theirs = dit is aan iemand anders
+state-unopened = nog niet elk onderdeel van het overdrachtsdossier is geopend
+state-case-closed = de casus is gesloten en alleen te lezen
 state-too-early = de termijn was nog niet verstreken toen dit werd geschreven
 state-stopped = iemand onderneemt al actie
 state-other-content = dit gaat over een andere inhoud dan die in de casus staat

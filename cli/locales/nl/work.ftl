@@ -112,6 +112,12 @@ inbox-unread = { $count ->
     [one] 1 bericht dat u nog niet las
    *[other] { $count } berichten die u nog niet las
   }
+inbox-handover-open = open het overdrachtsdossier: { $scope }  ({ $id })
+inbox-handover-synthesis = zeg in eigen woorden wat u van de overdracht begrepen hebt: { $scope }  ({ $id })
+inbox-handover-ready = zeg wanneer u kunt beginnen: { $scope }  ({ $id })
+inbox-handover-answer = beantwoord een vraag over de overdracht: { $scope }  ({ $id })
+inbox-handover-confirm = bevestig wat een ontvanger begrepen heeft, of zeg wat er ontbreekt: { $scope }  ({ $id })
+inbox-handover-complete = iedereen kan beginnen: rond de overdracht af: { $scope }  ({ $id })
 inbox-disputed = deelnemers betwisten wat wie erbij kwam over de casus heeft gehoord  ({ $id })
 
 said-alert-raise = deed een spoedmelding ({ $level }) aan { $functions }: { $what }
@@ -124,6 +130,17 @@ said-alert-step = termijn verstreken zonder actie: het opschalen van spoedmeldin
 said-task-overdue = termijn verstreken: taak { $id } is te laat
 said-plan-review = termijn verstreken: veiligheidsplan { $id } moet opnieuw worden bekeken
 said-order-ends = het huisverbod in veiligheidsplan { $id } eindigt binnenkort
+said-handover-offer = biedt aan over te dragen aan { $to }: { $scope }
+said-handover-received = heeft het hele overdrachtsdossier van { $id }
+said-handover-opened = opende onderdeel { $section } van het overdrachtsdossier van { $id }
+said-handover-ask = vraagt over overdracht { $id }: { $text }
+said-handover-answer = antwoordt over overdracht { $id }: { $text }
+said-handover-synthesis = heeft van overdracht { $id } begrepen: { $text }
+said-handover-correct = zegt wat er ontbreekt aan wat van overdracht { $id } begrepen is: { $text }
+said-handover-reason = zegt waarom overdracht { $id } is beëindigd: { $text }
+said-handover-expires = overdracht { $id } is niet op tijd overgenomen
+said-dossier = stuurde een deel van een overdrachtsdossier
+said-attestation = heeft de casus verwijderd
 said-snapshot = gaf de stand van de casus aan wie erbij kwam
 said-dispute = betwist de stand die wie erbij kwam heeft gekregen
 said-plan-draft = schreef een versie van het veiligheidsplan

@@ -20,8 +20,8 @@ use crate::driver::Waiter;
 /// reached; [`Sent`] and [`Pending`] tell when.
 #[derive(Clone)]
 pub struct Case {
-    client: Client,
-    id: CaseId,
+    pub(super) client: Client,
+    pub(super) id: CaseId,
 }
 
 impl Case {
@@ -229,7 +229,7 @@ impl Case {
         self.change(Command::UpdateKeys { case: self.id }).await
     }
 
-    async fn change(&self, command: Command) -> Result<Pending<Changed>, CallError> {
+    pub(super) async fn change(&self, command: Command) -> Result<Pending<Changed>, CallError> {
         let (answer, outcome) = oneshot::channel();
         self.client.call(command, Waiter::Changed(answer)).await?;
         Ok(Pending::new(outcome))

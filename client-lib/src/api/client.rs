@@ -14,7 +14,7 @@ use super::error::{CallError, ConnectError, OpenError, RenewError};
 use super::events::Events;
 use super::status::{Link, Status};
 use crate::audit::{Broken, Chain, Entry, Note};
-use crate::case::{CaseId, CaseView};
+use crate::case::{CaseId, CaseView, ErasureReport};
 use crate::conversation::{Command, CommandError, Conversation};
 use crate::driver::{self, Driver, Job, State, Surroundings, Waiter, Wish};
 use crate::identity::{Profile, SafetyNumber};
@@ -141,6 +141,11 @@ impl Client {
     /// [`Status::caught_up`]: there is nothing to read.
     pub async fn missing_at_relay(&self) -> Result<Vec<CaseId>, CallError> {
         self.query(Conversation::missing_at_relay).await
+    }
+
+    /// Cases that this device has ordered to be erased: who has attested that it has destroyed them, and who has not.
+    pub async fn erasures(&self) -> Result<Vec<ErasureReport>, CallError> {
+        self.query(Conversation::erasures).await
     }
 
     /// Opens a new case with this professional as its coordinator. It is usable at once, and at the relay once

@@ -29,6 +29,11 @@ pub enum Deadline {
         /// The step that begins, from 1; the one after the last is that the ladder is exhausted.
         step: u64,
     },
+    /// Not every receiver of a handover is ready in time.
+    HandoverExpires {
+        /// The handover.
+        handover: ItemId,
+    },
     /// A task is not done in time.
     TaskOverdue {
         /// The task.

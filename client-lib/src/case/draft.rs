@@ -5,6 +5,7 @@ use std::fmt;
 use kring_protocol::ids::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::hash::ContentHash;
 use super::ids::ItemId;
 use super::item::Body;
 use super::statement::Statement;
@@ -82,6 +83,17 @@ pub const MAX_BODY: usize = kring_protocol::limits::MAX_MESSAGE / 4;
 pub const MAX_LABEL: usize = 255;
 /// Most names in `about`.
 pub const MAX_ABOUT: usize = 64;
+
+impl DraftBody {
+    /// SHA-256 of its bytes.
+    pub fn hash(&self) -> ContentHash {
+        match self {
+            Self::Markdown(text) => ContentHash::of(text.as_bytes()),
+            Self::Deleted => ContentHash::of(&[]),
+            Self::Part { content, .. } => ContentHash::of(content),
+        }
+    }
+}
 
 impl ItemDraft {
     /// A chat message.

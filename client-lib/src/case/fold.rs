@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::{Alert, Alerts};
 use super::deadline::{Deadline, Due};
+use super::duties::{ClosingStage, Duties};
+use super::handover::{Handover, Handovers, Turn};
 use super::ids::ItemId;
 use super::item::Body;
 use super::log::{Author, Change, LogEntry, Person, Said, says_nothing};
@@ -30,6 +32,7 @@ pub struct CaseState {
     alerts: Alerts,
     plans: Plans,
     tasks: Tasks,
+    handovers: Handovers,
     disputes: Vec<Dispute>,
 }
 
@@ -39,6 +42,7 @@ pub struct Members {
     group: Option<GroupId>,
     epoch: Epoch,
     people: Vec<Person>,
+    duties: Duties,
 }
 
 /// What became of an entry.
@@ -111,6 +115,12 @@ pub enum Refused {
     /// There are too many open ones.
     #[error("there are too many open ones in this case")]
     TooMany,
+    /// Sections of the dossier have not been opened.
+    #[error("not every section of the dossier has been opened")]
+    Unopened,
+    /// The case is closed: nothing counts any more.
+    #[error("the case is closed and read only")]
+    CaseClosed,
     /// Such an item is not edited: what it began goes on by items of its own.
     #[error("an item of this kind cannot be replaced")]
     Replaced,
@@ -127,6 +137,10 @@ pub enum Thing {
     Plan(ItemId),
     /// A task.
     Task(ItemId),
+    /// A handover.
+    Handover(ItemId),
+    /// Who answers for the family, who holds the case, or its end.
+    Duties,
     /// A snapshot was disputed.
     Dispute(ItemId),
 }
@@ -185,14 +199,24 @@ impl CaseState {
     }
 
     fn change(&mut self, change: &Change) -> Vec<Thing> {
+        let before = self.members.duties.clone();
         let gone = self.members.after(change);
         let mut changed = vec![Thing::Members];
+        if before != change.duties {
+            changed.push(Thing::Duties);
+        }
+        let (after, members) = (&change.duties, &self.members);
+        let turn = Turn { before: &before, after, by: change.by.as_ref(), members };
+        changed.extend(self.handovers.turn(&turn).into_iter().map(Thing::Handover));
         changed.extend(self.alerts.without(&gone).into_iter().map(Thing::Alert));
         changed.extend(self.tasks.without(&gone).into_iter().map(Thing::Task));
         changed
     }
 
     fn say(&mut self, said: &Said) -> Result<Outcome, NotUsed> {
+        if self.members.duties.stage() >= Some(ClosingStage::Closed) {
+            return Err(Refused::CaseClosed.into());
+        }
         let statement = match &said.body {
             Body::Markdown(_) | Body::Deleted | Body::Expired => return Ok(Outcome::Counts(Vec::new())),
             Body::Unknown { .. } => return Err(NotUsed::Unknown),
@@ -208,6 +232,11 @@ impl CaseState {
             Statement::Alert(says) => self.alerts.say(&scene, says)?,
             Statement::Plan(says) => self.plans.say(&scene, says)?,
             Statement::Task(says) => self.tasks.say(&scene, says)?,
+            Statement::Handover(says) => self.handovers.say(&scene, says, said.hash, &self.members.duties)?,
+            // What it is worth, an offer says.
+            Statement::Dossier(_) => Outcome::Counts(Vec::new()),
+            // Comes only when the state is gone.
+            Statement::Attestation(_) => return Err(Refused::Phase.into()),
             Statement::Deadline(deadline) => self.pass(&scene.by.clone(), said, deadline)?,
             Statement::Snapshot(_) => Outcome::Counts(Vec::new()),
             Statement::Dispute(says) => {
@@ -229,6 +258,7 @@ impl CaseState {
         let scene = Scene { item: said.item, by, at: said.sent_at, members: &self.members };
         match deadline {
             Deadline::AlertStep { alert, round, step } => self.alerts.pass(&scene, *alert, *round, *step),
+            Deadline::HandoverExpires { handover } => self.handovers.pass(&scene, *handover),
             Deadline::TaskOverdue { task, due } => self.tasks.overdue(&scene, *task, *due),
             Deadline::PlanReview { plan } | Deadline::OrderEnds { plan } => {
                 let (due, origin) = self.plans.pass(&scene, *plan, deadline)?;
@@ -243,6 +273,7 @@ impl CaseState {
     pub fn deadlines(&self) -> Vec<Due> {
         let mut due: Vec<Due> = self.alerts.deadlines().chain(self.tasks.deadlines()).collect();
         due.extend(self.plans.deadlines());
+        due.extend(self.handovers.deadlines());
         due
     }
 
@@ -301,6 +332,31 @@ impl CaseState {
         self.tasks.closed()
     }
 
+    /// A handover, open or lately ended.
+    pub fn handover(&self, id: ItemId) -> Option<&Handover> {
+        self.handovers.find(id)
+    }
+
+    /// The handovers that have not ended.
+    pub fn open_handovers(&self) -> impl Iterator<Item = (ItemId, &Handover)> {
+        self.handovers.open()
+    }
+
+    /// The handovers ended last, the latest last.
+    pub fn closed_handovers(&self) -> impl Iterator<Item = (ItemId, &Handover)> {
+        self.handovers.closed()
+    }
+
+    /// Who answers for the family; never nobody, once there are members.
+    pub fn responsible(&self) -> Vec<&ProfessionalAddress> {
+        self.members.duties.responsible(self.members.coordinator())
+    }
+
+    /// Open handovers, holds and the case's end, as the group's context has them.
+    pub fn duties(&self) -> &Duties {
+        &self.members.duties
+    }
+
     /// Snapshots that members dispute: what a joiner was given is not what they have.
     pub fn disputes(&self) -> &[Dispute] {
         &self.disputes
@@ -308,7 +364,11 @@ impl CaseState {
 
     /// Whether there is nothing that a joiner would have to be told: members are known from the group itself.
     pub fn is_bare(&self) -> bool {
-        self.alerts.is_empty() && self.plans.is_empty() && self.tasks.is_empty() && self.disputes.is_empty()
+        self.alerts.is_empty()
+            && self.plans.is_empty()
+            && self.tasks.is_empty()
+            && self.handovers.is_empty()
+            && self.disputes.is_empty()
     }
 }
 
@@ -337,6 +397,7 @@ impl Members {
         self.group = Some(change.group);
         self.epoch = change.epoch;
         self.people.clone_from(&change.people);
+        self.duties.clone_from(&change.duties);
         gone
     }
 

@@ -7,6 +7,8 @@ use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{DeviceId, Epoch, GroupId, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::duties::Duties;
+use super::hash::ContentHash;
 use super::ids::ItemId;
 use super::item::Body;
 use super::member::Role;
@@ -33,6 +35,8 @@ pub struct Said {
     pub replaces: Option<ItemId>,
     /// What was said.
     pub body: Body,
+    /// SHA-256 of the body's bytes, by which the group's context names it.
+    pub hash: ContentHash,
 }
 
 /// Who said or did something, from the verified certificate of the device.
@@ -63,6 +67,9 @@ pub struct Change {
     pub by: Option<ProfessionalAddress>,
     /// Everybody who has a role, rising by address.
     pub people: Vec<Person>,
+    /// Who answers for the family, as the group's context has it.
+    #[serde(default)]
+    pub duties: Duties,
 }
 
 /// A professional with a role in a case.

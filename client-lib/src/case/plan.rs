@@ -365,7 +365,9 @@ impl Plans {
             Deadline::OrderEnds { .. } => {
                 (plan.content.order_notice(), &mut plan.order_passed, Origin::OrderEnds { plan: id })
             }
-            Deadline::AlertStep { .. } | Deadline::TaskOverdue { .. } => return Err(Refused::NoSuchThing),
+            Deadline::AlertStep { .. } | Deadline::TaskOverdue { .. } | Deadline::HandoverExpires { .. } => {
+                return Err(Refused::NoSuchThing);
+            }
         };
         let due = due.ok_or(Refused::NoSuchThing)?;
         if *passed {

@@ -49,6 +49,12 @@ impl<T, const CLOSED: usize> Shelf<T, CLOSED> {
         self.open.get(&id).or_else(|| self.closed.iter().find(|(closed, _)| *closed == id).map(|(_, thing)| thing))
     }
 
+    /// An open or closed thing, to be changed.
+    pub(super) fn find_mut(&mut self, id: ItemId) -> Option<&mut T> {
+        let closed = self.closed.iter_mut().find(|(closed, _)| *closed == id).map(|(_, thing)| thing);
+        self.open.get_mut(&id).or(closed)
+    }
+
     /// An open thing, to be changed; a closed one is refused as `Closed`.
     pub(super) fn change(&mut self, id: ItemId) -> Result<&mut T, Refused> {
         if self.closed.iter().any(|(closed, _)| *closed == id) {

@@ -9,9 +9,13 @@ use kring_protocol::ids::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::alert::AlertSays;
+use super::attestation::AttestationSays;
 use super::deadline::Deadline;
+use super::dossier::DossierSays;
 use super::draft::{DraftBody, ItemDraft};
 use super::fold::Refused;
+use super::handover::HandoverSays;
+use super::hash::ContentHash;
 use super::log::says_nothing;
 use super::plan::PlanSays;
 use super::snapshot::{DisputeSays, SnapshotSays};
@@ -37,6 +41,12 @@ pub enum Statement {
     Plan(PlanSays),
     /// About a task.
     Task(TaskSays),
+    /// About a handover.
+    Handover(HandoverSays),
+    /// A part of a handover's dossier.
+    Dossier(DossierSays),
+    /// What a device had of the case is destroyed.
+    Attestation(AttestationSays),
     /// A deadline has passed.
     Deadline(Deadline),
     /// The state of the case, for those who have joined.
@@ -80,6 +90,9 @@ families! {
     Alert => "application/vnd.kring.alert+cbor",
     Plan => "application/vnd.kring.plan+cbor",
     Task => "application/vnd.kring.task+cbor",
+    Handover => "application/vnd.kring.handover+cbor",
+    Dossier => "application/vnd.kring.dossier+cbor",
+    Attestation => "application/vnd.kring.attestation+cbor",
     Deadline => "application/vnd.kring.deadline+cbor",
     Snapshot => "application/vnd.kring.snapshot+cbor",
     Dispute => "application/vnd.kring.dispute+cbor",
@@ -97,7 +110,9 @@ impl Statement {
             Self::Alert(says) => says.check(),
             Self::Plan(says) => says.check(),
             Self::Task(says) => says.check(),
-            Self::Deadline(_) | Self::Dispute(_) => Ok(()),
+            Self::Handover(says) => says.check(),
+            Self::Dossier(says) => says.check(),
+            Self::Attestation(_) | Self::Deadline(_) | Self::Dispute(_) => Ok(()),
             Self::Snapshot(says) => says.check(),
         }
     }
@@ -105,6 +120,11 @@ impl Statement {
     /// Whether it leaves the outbox before everything else: alerts, and what belongs to their ladder.
     pub fn is_urgent(&self) -> bool {
         matches!(self, Self::Alert(_) | Self::Deadline(Deadline::AlertStep { .. }))
+    }
+
+    /// SHA-256 of its bytes.
+    pub fn hash(&self) -> ContentHash {
+        ContentHash::of(&self.encode())
     }
 
     /// The draft of an item that states it.

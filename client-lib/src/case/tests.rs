@@ -3,6 +3,7 @@
 mod alerts;
 mod document;
 mod fixture;
+mod handovers;
 mod plans;
 mod random;
 mod table;
@@ -43,11 +44,17 @@ pub(super) struct Script {
     next: u8,
     epoch: u64,
     absent: Vec<&'static str>,
+    /// What the members have agreed on about who answers for the family.
+    pub(super) duties: Duties,
+    /// Who makes the next change of the group.
+    by: ProfessionalAddress,
 }
 
 impl Script {
     pub(super) fn new() -> Self {
-        let mut script = Self { state: CaseState::new(), log: Vec::new(), next: 0, epoch: 0, absent: Vec::new() };
+        let (duties, by) = (Duties::of(who("cora")), who("cora"));
+        let state = CaseState::new();
+        let mut script = Self { state, log: Vec::new(), next: 0, epoch: 0, absent: Vec::new(), duties, by };
         script.change();
         script
     }
@@ -72,13 +79,33 @@ impl Script {
             })
             .collect();
         let (group, epoch) = (GroupId([1; 16]), Epoch(self.epoch));
-        let change = Change { group, epoch, seq: Seq(self.epoch), by: Some(who("cora")), people };
+        let change = Change {
+            group,
+            epoch,
+            seq: Seq(self.epoch),
+            by: Some(self.by.clone()),
+            people,
+            duties: self.duties.clone(),
+        };
         self.enter(LogEntry::Changed(change));
+    }
+
+    /// Somebody takes a step of the duties, if every member lets them.
+    pub(super) fn takes(&mut self, name: &str, step: &DutyStep) -> Result<(), DutyRefused> {
+        let mut roles: Vec<_> = CAST.iter().filter(|(name, _, _)| !self.absent.contains(name)).collect();
+        roles.sort();
+        let roles: Vec<_> = roles.into_iter().map(|(name, role, _)| (who(name), *role)).collect();
+        self.duties = self.duties.after(step, &who(name), &Seated { roles: &roles, present: &|_| true })?;
+        self.by = who(name);
+        self.change();
+        self.by = who("cora");
+        Ok(())
     }
 
     /// Somebody leaves the case.
     pub(super) fn leaves(&mut self, name: &'static str) {
         self.absent.push(name);
+        self.duties = self.duties.without(&who(name), Some(&who("cora")));
         self.change();
     }
 
@@ -105,12 +132,14 @@ impl Script {
         // As it crosses the group: through its bytes.
         let read = Statement::decode(statement.media_type(), &statement.encode()).expect("comes back");
         assert!(read == statement, "comes back as it was said");
+        let hash = read.hash();
         let said = Said {
             item: id,
             author: Self::author(name),
             sent_at: START.plus(minutes * MINUTE),
             replaces: None,
             body: Body::Statement(Box::new(read)),
+            hash,
         };
         self.enter(LogEntry::Said(said)).verdict
     }
@@ -162,7 +191,9 @@ fn what_this_program_does_not_know_changes_nothing_and_is_shown_as_such() {
         ("application/vnd.kring.plan+cbor", vec![0xff; 40]),
     ] {
         assert!(Statement::decode(media_type, &content).is_none());
+        let hash = ContentHash::of(&content);
         let said = Said {
+            hash,
             item: item(99),
             author: Script::author("cora"),
             sent_at: START,
@@ -202,6 +233,7 @@ fn who_has_no_role_changes_nothing_and_a_statement_is_never_edited() {
         sent_at: START,
         replaces: Some(item(1)),
         body: Body::Statement(Box::new(tasks::create("x", None, None))),
+        hash: ContentHash::of(b"x"),
     };
     assert_eq!(script.state.apply(&LogEntry::Said(said)).verdict, Verdict::Refused(Refused::Replaced));
 }

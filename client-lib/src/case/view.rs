@@ -50,6 +50,10 @@ pub enum CaseStatus {
     Left,
     /// Records that this device needs have expired, or do not fit its state: it must be added again.
     OutOfStep,
+    /// It is closed: read only.
+    Closed,
+    /// It is being erased: nothing of what was said is left on this device.
+    Erasing,
     /// A Commit was refused: the case waits for its successor group.
     Broken,
 }

@@ -6,6 +6,7 @@ use kring_protocol::address::ProfessionalAddress;
 
 use super::alert::AlertPhase;
 use super::fold::CaseState;
+use super::handover::HandoverWaits;
 use super::ids::ItemId;
 use super::member::Role;
 use super::plan::PlanPhase;
@@ -34,6 +35,8 @@ pub enum Waiting {
     TaskToAssign(ItemId),
     /// A task was not done in time: its owner, its maker and those who manage the case see to it.
     TaskOverdue(ItemId),
+    /// A handover waits for a step of theirs.
+    Handover(ItemId, HandoverWaits),
     /// A member disputes what a joiner was told of the case: those who manage the case clear it up.
     Disputed(ItemId),
 }
@@ -88,6 +91,9 @@ impl CaseState {
                 TaskPhase::Done { .. } if steers && !owns => found.push(Waiting::TaskToVerify(id)),
                 _ => {}
             }
+        }
+        for (id, handover) in self.open_handovers() {
+            found.extend(handover.waits_for(who).into_iter().map(|wait| Waiting::Handover(id, wait)));
         }
         if manages {
             found.extend(self.disputes().iter().map(|dispute| Waiting::Disputed(dispute.snapshot)));

@@ -53,6 +53,7 @@ impl Step<'_> {
                 Phase::Left | Phase::OutOfStep | Phase::Broken | Phase::Replaced => {}
             }
         }
+        self.resume_erasing()?;
         self.session.keys_at = Some(self.now);
         self.fill_key_packages(connected.key_packages, connected.last_resort)?;
         if connected.inbox > 0 {
@@ -71,6 +72,7 @@ impl Step<'_> {
             Asked::Lists => self.lists_answered(answer),
             Asked::Cursors(moves) => self.cursors_answered(moves, answer),
             Asked::Cursor(group, at) => self.cursor_registered(group, at, answer),
+            Asked::Erase(case) => self.erase_answered(case, &answer),
             Asked::Nothing => Ok(()),
         }
     }
@@ -105,6 +107,11 @@ impl Step<'_> {
                 let group = submission.group;
                 self.tx.write_intent(id, &intent)?;
                 self.relayed(case, &intent.want, receipt.seq);
+                if self.is_being_erased(case)? {
+                    // Durable in the log: this device need not see it come back.
+                    let (own, said) = (self.party.address().clone(), intent.want.statement());
+                    self.attested(case, &own, said.as_ref(), receipt.at)?;
+                }
                 let Some(state) = self.group_record(group)? else { return Ok(()) };
                 // What has been read, or is known to be gone, does not come again.
                 self.finish_missed(group, state.gap_to.max(state.at.unwrap_or_default()))

@@ -42,6 +42,7 @@ pub(super) fn of_command(command: &Command) -> Vec<Note> {
         Command::SetRole { case, professional, role } => {
             concerning(Activity::RoleChanged, *case, professional).of(format!("asked: {role:?}"))
         }
+        Command::FinishErasing { case } => Note::done(Activity::CaseErased).in_case(*case).of("not waited for"),
         Command::Leave { case } => Note::done(Activity::LeaveAsked).in_case(*case),
         Command::UpdateKeys { case } => Note::done(Activity::KeysRenewed).in_case(*case),
         Command::Duty { case, before, step, after } => {
@@ -147,6 +148,11 @@ fn of_event(event: &Event) -> Vec<Note> {
             let note = step.as_ref().map_or_else(gone, |step| of_duty(*case, step));
             vec![Note { by: Some(by.clone()), ..note }]
         }
+        Event::Erasing { case, by } => {
+            vec![Note { by: Some(by.clone()), ..Note::done(Activity::CaseErased).in_case(*case).of("destroyed") }]
+        }
+        // Nothing that names the case is written once it is gone.
+        Event::Attested { .. } | Event::Erased { .. } | Event::Gone { .. } => Vec::new(),
         Event::Leaving { case, device } => {
             vec![Note { by: Some(device.clone()), ..Note::done(Activity::LeaveAsked).in_case(*case) }]
         }

@@ -27,15 +27,26 @@ impl Step<'_> {
             Command::NewCase { case, title } => self.new_case(case, title),
             Command::Send { case, item, draft } => {
                 self.open_case(case)?;
+                self.would_count(case, item, &draft)?;
                 self.say(case, item, draft)
             }
             Command::Duty { case, before, step, after } => {
                 let group = self.open_case(case)?;
+                if matches!(step, DutyStep::ProposeClosing { .. } | DutyStep::Close) {
+                    let state = self.state_of(case)?;
+                    let open = state.open_alerts().next().is_some()
+                        || state.open_tasks().next().is_some()
+                        || state.open_handovers().next().is_some();
+                    if open {
+                        return Err(CommandError::Unfinished.into());
+                    }
+                }
                 let mls = self.take(group)?;
                 let verdict = self.can_take(case, &mls, &step);
                 self.put(group, mls);
                 verdict?;
                 for (item, draft) in before {
+                    self.would_count(case, item, &draft)?;
                     self.say(case, item, draft)?;
                 }
                 self.queue(case, Want::Duty { step })?;
@@ -110,6 +121,10 @@ impl Step<'_> {
                 self.queue(case, Want::SetRole { professional, role, along: None })?;
                 Ok(())
             }
+            Command::FinishErasing { case } => {
+                let ordered = self.erase_without_waiting(case)?;
+                if ordered { Ok(()) } else { Err(CommandError::NotErasing.into()) }
+            }
             Command::Leave { case } => {
                 let group = self.open_case(case)?;
                 let mls = self.take(group)?;
@@ -150,7 +165,6 @@ impl Step<'_> {
         if known || self.intents(case)?.iter().any(|intent| intent.value.want.item() == Some(item)) {
             return Err(CommandError::ItemExists.into());
         }
-        self.would_count(case, item, &draft)?;
         let sent_at = self.now;
         let want = Want::Item { id: item, draft, sent_at };
         if want.is_urgent() {
@@ -208,6 +222,7 @@ impl Step<'_> {
             sent_at,
             replaces: draft.replaces,
             body: draft.as_read(),
+            hash: draft.body.hash(),
         }
     }
 

@@ -52,6 +52,12 @@ impl Step<'_> {
         self.requeue(case, id)?;
         self.pass(id, state, record, Some(first_hash(group.authenticator())))?;
         self.announce(case, group, by, &outcome);
+        if outcome.erases {
+            let state = self.group_record(id)?.ok_or(StoreError::Internal)?;
+            self.begin_erasing(id, &state, group, by)?;
+            self.follow(id, group.epoch(), &state);
+            return Ok(());
+        }
         self.answer_claim(case, group)?;
         let added = !outcome.added.is_empty();
         self.fold_change(case, (id, group), record.seq, Some(by.professional.clone()), None, added)?;

@@ -4,7 +4,7 @@ use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{DeviceId, Seq, Timestamp};
 use kring_protocol::refusal::Refusal;
 
-use crate::case::{CaseId, DutyRefused, DutyStep, Item, ItemId, Member, Role, Thing};
+use crate::case::{CaseId, DutyRefused, DutyStep, ErasureReport, Item, ItemId, Member, Role, Thing};
 
 /// Something that the user may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,30 @@ pub enum Event {
         by: DeviceAddress,
         /// What it was; `None`: somebody is gone, and their part with them.
         step: Option<DutyStep>,
+    },
+    /// A case is being erased: what was said in it is gone from this device.
+    Erasing {
+        /// The case.
+        case: CaseId,
+        /// Who ordered it.
+        by: DeviceAddress,
+    },
+    /// A device says that it has destroyed what it had of a case.
+    Attested {
+        /// The case.
+        case: CaseId,
+        /// Which device.
+        device: DeviceAddress,
+    },
+    /// The relay has taken the order to erase a case's log: who has attested and who has not.
+    Erased {
+        /// How far it is.
+        report: ErasureReport,
+    },
+    /// Nothing of a case is left on this device.
+    Gone {
+        /// The case.
+        case: CaseId,
     },
     /// A member has asked to leave.
     Leaving {

@@ -14,10 +14,11 @@ use super::event::Event;
 use super::state::{StoredItem, Want};
 use super::step::Step;
 use crate::case::alert::AlertPhase;
+use crate::case::handover::HandoverSays;
 use crate::case::snapshot::assemble;
 use crate::case::{
-    CaseId, CaseState, Change, ContentHash, DisputeSays, ItemId, LogEntry, Person, Position, Present, STATE_VERSION,
-    SnapshotSays, Statement, Thing, Verdict,
+    CaseId, CaseState, Change, ContentHash, Deadline, DisputeSays, ItemId, LogEntry, Person, Position, Present,
+    STATE_VERSION, SnapshotSays, Statement, Thing, Verdict,
 };
 use crate::mls::group::Group;
 use crate::store::{Rows, StoreError, decode, encode};
@@ -168,12 +169,23 @@ impl Step<'_> {
             Some(Statement::Snapshot(part)) => Some(part.clone()),
             _ => None,
         };
+        let attends = matches!(
+            said.body.statement(),
+            Some(
+                Statement::Handover(HandoverSays::Offer(_))
+                    | Statement::Dossier(_)
+                    | Statement::Deadline(Deadline::HandoverExpires { .. })
+            )
+        );
         let applied = folded.state.apply(&LogEntry::Said(said));
         folded.items = position.0;
         folded.ahead += 1;
         self.judged(case, position, applied.verdict)?;
         self.put_folded(case, folded)?;
         self.state_changed(case, applied.changed);
+        if attends {
+            self.attend_handovers(case)?;
+        }
         if let (Some(part), Verdict::Legal) = (snapshot, applied.verdict) {
             self.snapshot(case, item, &part)?;
         }
@@ -212,7 +224,9 @@ impl Step<'_> {
         joined_by: Option<ProfessionalAddress>,
         added: bool,
     ) -> Result<(), StoreError> {
-        let change = Change { group, epoch: mls.epoch(), seq, by, people: self.people(mls)? };
+        let duties = mls.context().ok_or(StoreError::Corrupt)?.duties;
+        let change = Change { group, epoch: mls.epoch(), seq, by, people: self.people(mls)?, duties };
+        self.keep_chains(case, mls)?;
         let mut stored = StoredChange { change, awaits: joined_by, snapshot: None, hash: None };
         let mut folded = self.take_folded(case, None)?;
         let changed = folded.apply_change(&stored)?;

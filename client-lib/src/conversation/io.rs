@@ -168,6 +168,11 @@ pub enum Command {
         /// Items that follow from it.
         after: Vec<(ItemId, ItemDraft)>,
     },
+    /// Have the relay erase a case although attestations are missing.
+    FinishErasing {
+        /// The case.
+        case: CaseId,
+    },
     /// Say something although a revocation list is overdue for so long that somebody in the case may have been revoked
     /// without this device knowing, or although a member's certificate has ended. The user's explicit word.
     SendAnyway {

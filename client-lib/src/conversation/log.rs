@@ -270,6 +270,10 @@ impl Step<'_> {
         if let Some(seen) = read.seen {
             self.compare(group, state, sender, seen, record.seq)?;
         }
+        if self.is_being_erased(case)? {
+            let statement = read.said.statement();
+            return self.attested(case, sender.address(), statement.as_ref(), record.at);
+        }
         let author = sender.address();
         let (media_type, text, content, deleted) = match read.said {
             item::Said::Markdown(text) => (None, Some(text), Vec::new(), false),
@@ -469,6 +473,9 @@ impl Step<'_> {
         let group = self.take(id)?;
         let present = group.epoch() == epoch;
         self.put(id, group);
+        if present && *reason == Refusal::Forbidden && self.is_being_erased(state.case)? {
+            return self.log_is_gone(state.case);
+        }
         if present && state.phase == Phase::Live && *reason == Refusal::Forbidden {
             return self.unreachable(id, state);
         }

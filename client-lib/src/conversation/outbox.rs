@@ -20,7 +20,7 @@ use super::revocation::Age;
 use super::session::Asked;
 use super::state::{GroupRecord, Intent, Phase, Stage, Submission, Want};
 use super::step::{Step, access};
-use crate::case::{CaseId, ClosingStage, DutyStep, Role};
+use crate::case::{CaseId, ClosingStage, DutyStep, ItemDraft, Role, Statement};
 use crate::identity::SafetyNumber;
 use crate::item::{self, Seen, sha256};
 use crate::mls::context::CaseContext;
@@ -304,7 +304,7 @@ impl Step<'_> {
     ) -> Result<Built, StoreError> {
         match want {
             Want::Open { .. } => Ok(Built::Done),
-            Want::Item { .. } if is_read_only(mls) => Ok(Built::Dropped(Dropped::Closed)),
+            Want::Item { ref draft, .. } if is_read_only(mls, draft) => Ok(Built::Dropped(Dropped::Closed)),
             Want::Item { id, draft, sent_at } => {
                 let hash = state.hash.as_slice().try_into().map_err(|_| StoreError::Corrupt)?;
                 let seen = Seen { seq: state.at.unwrap_or(Seq(0)), hash };
@@ -530,8 +530,13 @@ impl Step<'_> {
 }
 
 /// Whether nothing is said any more: the case is closed.
-fn is_read_only(mls: &Group) -> bool {
-    mls.context().and_then(|context| context.duties.stage()) >= Some(ClosingStage::Closed)
+fn is_read_only(mls: &Group, draft: &ItemDraft) -> bool {
+    match mls.context().and_then(|context| context.duties.stage()) {
+        None | Some(ClosingStage::Proposed) => false,
+        Some(ClosingStage::Closed) => true,
+        // But that this device has destroyed what it had.
+        Some(ClosingStage::Erasing) => !matches!(draft.as_read().statement(), Some(Statement::Attestation(_))),
+    }
 }
 
 fn message_submission(group: GroupId, mls: &Group, message: Vec<u8>, item: Option<Vec<u8>>) -> Submission {

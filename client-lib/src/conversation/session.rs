@@ -58,6 +58,8 @@ pub(super) struct Session {
     pub(super) expiry_at: Option<Timestamp>,
     /// When to tell of alerts that have not left this device.
     pub(super) unsent_at: Option<Timestamp>,
+    /// Cases that are being erased and may have something to do.
+    pub(super) erasing: BTreeSet<CaseId>,
     /// Cases that may have something to do.
     pub(super) dirty: BTreeSet<CaseId>,
     /// When to look at the keys' age.
@@ -87,6 +89,8 @@ pub(super) enum Asked {
     Cursors(Vec<(GroupId, Seq)>),
     /// To register a group's cursor at a record.
     Cursor(GroupId, Seq),
+    /// To erase the log of a case.
+    Erase(CaseId),
     /// Something that needs no answer.
     Nothing,
 }
@@ -103,6 +107,16 @@ impl Session {
     pub(super) fn forget_sweep(&mut self, case: CaseId) {
         self.sweep_at.remove(&case);
         self.sweep_due.remove(&case);
+    }
+
+    /// Nothing of a case is due any more.
+    pub(super) fn forget_case(&mut self, case: CaseId) {
+        self.forget_sweep(case);
+        self.successor_at.remove(&case);
+        self.notes_at.remove(&case);
+        self.deadlines_at.remove(&case);
+        self.receipts_at.remove(&case);
+        self.unplanned.remove(&case);
     }
 
     /// The connection is gone.

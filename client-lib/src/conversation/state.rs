@@ -9,8 +9,8 @@ use serde_bytes::ByteBuf;
 use super::claim::ClaimStep;
 use super::joining::LastKnown;
 use crate::case::{
-    Author, Body, CaseId, DraftBody, DutyStep, Item, ItemDraft, ItemId, Position, Role, Said, Sensitivity, Statement,
-    Verdict,
+    Author, Body, CaseId, ContentHash, DraftBody, DutyStep, Item, ItemDraft, ItemId, Position, Role, Said,
+    Sensitivity, Statement, Verdict,
 };
 use crate::identity::SafetyNumber;
 
@@ -326,6 +326,7 @@ impl StoredItem {
             sent_at: self.sent_at,
             replaces: self.replaces,
             body: self.body(),
+            hash: ContentHash::of(self.text.as_deref().map_or(self.content.as_slice(), str::as_bytes)),
         }
     }
 

@@ -49,6 +49,7 @@ impl Step<'_> {
             Input::Tick => {}
         }
         self.due()?;
+        self.go_on_erasing()?;
         while let Some(case) = self.session.dirty.pop_first() {
             self.advance(case)?;
         }

@@ -9,8 +9,8 @@ use super::claim::Coordination;
 use super::state::{CaseRecord, GroupRecord, Intent, Phase, Stage, StoredItem, Want};
 use super::{Conversation, folding};
 use crate::case::{
-    CaseId, CaseState, CaseStatus, CaseView, Delivery, Digest, Duties, Item, Member, OutboxEntry, Position, Role,
-    Verdict,
+    CaseId, CaseState, CaseStatus, CaseView, ClosingStage, Delivery, Digest, Duties, Item, Member, OutboxEntry,
+    Position, Role, Verdict,
 };
 use crate::identity::SafetyNumber;
 use crate::item::sha256;
@@ -46,16 +46,19 @@ impl Conversation {
         let intents = rows.intents::<Intent>(case)?;
         let last = rows.last_item(case)?;
         let leaving = intents.iter().any(|intent| matches!(intent.value.want, Want::Leave));
-        let (epoch, members, role) = self.with_group(record.group, |group| {
+        let (epoch, members, role, stage) = self.with_group(record.group, |group| {
             let own = &self.party.address().professional;
             let role = group.context().and_then(|context| context.role(own)).unwrap_or(Role::Observer);
-            Ok((group.epoch(), group.seats(&self.party).map_or(0, |seats| seats.len()), role))
+            let stage = group.context().and_then(|context| context.duties.stage());
+            Ok((group.epoch(), group.seats(&self.party).map_or(0, |seats| seats.len()), role, stage))
         })?;
         Ok(Some(CaseView {
             case,
             title: record.title,
             status: match state.phase {
                 Phase::Opening => CaseStatus::Opening,
+                Phase::Live if stage == Some(ClosingStage::Erasing) => CaseStatus::Erasing,
+                Phase::Live if stage == Some(ClosingStage::Closed) => CaseStatus::Closed,
                 Phase::Live if leaving => CaseStatus::Leaving,
                 Phase::Live => CaseStatus::Open,
                 Phase::Left => CaseStatus::Left,

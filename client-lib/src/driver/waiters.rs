@@ -181,6 +181,10 @@ impl Waiters {
                 }
             }
             Event::CaseOpened { .. }
+            | Event::Erasing { .. }
+            | Event::Attested { .. }
+            | Event::Erased { .. }
+            | Event::Gone { .. }
             | Event::Joined { .. }
             | Event::Item(_)
             | Event::Leaving { .. }

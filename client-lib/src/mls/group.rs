@@ -3,6 +3,7 @@
 use std::fmt;
 
 use kring_pki::verify::VerifiedDevice;
+use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{AccessKey, Epoch, GroupId};
 use kring_protocol::proof::{ACCESS_EXPORTER_LABEL, ACCESS_SEED_LENGTH};
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
@@ -189,6 +190,21 @@ impl Group {
     /// What this device's own leaf shows.
     pub(crate) fn own_seat(&self, party: &Party) -> Option<VerifiedDevice> {
         self.seat(party, self.inner.own_leaf_index())
+    }
+
+    /// The certificate chains of everybody in the group.
+    pub(crate) fn chains(&self, party: &Party) -> Vec<(DeviceAddress, Vec<Vec<u8>>)> {
+        let chain = |member: openmls::prelude::Member| {
+            let device = party.leaves.ever(&member.credential, &member.signature_key).ok()?;
+            let chain = super::credentials::chain(&member.credential)?;
+            Some((device.address().clone(), chain.iter().map(|certificate| certificate.to_vec()).collect()))
+        };
+        self.inner.members().filter_map(chain).collect()
+    }
+
+    /// Destroys the group's state on this device.
+    pub(crate) fn destroy(&mut self, party: &Party, step: &Transaction<'_>) -> Result<(), StoreError> {
+        Ok(self.inner.delete(party.provider(step).storage())?)
     }
 
     /// The present epoch's access key.

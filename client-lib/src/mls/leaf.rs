@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use aws_lc_rs::digest::{SHA256, digest};
 use kring_pki::verify::{Crls, TrustAnchors, Untrusted, VerifiedDevice, When, verify_device};
 use openmls::prelude::{Credential, LeafNode, UnknownExtension};
+use rustls_pki_types::CertificateDer;
 
 use super::INBOX_EXTENSION;
 use super::credentials::chain;
@@ -74,6 +75,11 @@ impl Leaves {
         }
         known.insert(name, device.clone());
         Ok(device)
+    }
+
+    /// Whose device a chain is, at whatever time: the author of something that was signed.
+    pub(crate) fn author(&self, chain: &[CertificateDer<'_>]) -> Result<VerifiedDevice, BadLeaf> {
+        Ok(verify_device(chain, &self.anchors, When::Ever, &Crls::none())?)
     }
 
     fn judge(&self, credential: &Credential, key: &[u8]) -> Result<VerifiedDevice, BadLeaf> {

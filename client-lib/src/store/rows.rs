@@ -127,6 +127,56 @@ impl<'c> Rows<'c> {
         .collect()
     }
 
+    /// Items before a position, the newest first, at most `limit`.
+    pub(crate) fn items_before<T: DeserializeOwned>(
+        &self,
+        case: CaseId,
+        before: Position,
+        limit: usize,
+    ) -> Result<Vec<(Position, T)>, StoreError> {
+        let sql =
+            "SELECT position, data FROM items WHERE case_id = ?1 AND position < ?2 ORDER BY position DESC LIMIT ?3";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![case.0.as_slice(), number(before.0)?, limit], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        rows.map(|row| {
+            let (position, data) = row?;
+            Ok((Position(u64::try_from(position).map_err(|_| StoreError::Corrupt)?), decode(&data)?))
+        })
+        .collect()
+    }
+
+    /// The certificate chains under which a device has been in a case.
+    pub(crate) fn chains<T: DeserializeOwned>(
+        &self,
+        case: CaseId,
+        author: &DeviceAddress,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement =
+            self.0.prepare_cached("SELECT data FROM chains WHERE case_id = ?1 AND author = ?2 ORDER BY hash")?;
+        let rows =
+            statement.query_map(params![case.0.as_slice(), author.to_uri()], |row| row.get::<_, Vec<u8>>(0))?;
+        rows.map(|row| decode(&row?)).collect()
+    }
+
+    /// A case that is being erased.
+    pub(crate) fn erasure<T: DeserializeOwned>(&self, case: CaseId) -> Result<Option<T>, StoreError> {
+        self.one("SELECT data FROM erasures WHERE case_id = ?1", [case.0.as_slice()])
+    }
+
+    /// All of them.
+    pub(crate) fn erasures<T: DeserializeOwned>(&self) -> Result<Vec<(CaseId, T)>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT case_id, data FROM erasures ORDER BY case_id")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        rows.map(|row| {
+            let (case, data) = row?;
+            Ok((CaseId::from_slice(&case).ok_or(StoreError::Corrupt)?, decode(&data)?))
+        })
+        .collect()
+    }
+
     /// Position of the newest item, which is also their number.
     pub(crate) fn last_item(&self, case: CaseId) -> Result<Position, StoreError> {
         let sql = "SELECT coalesce(max(position), 0) FROM items WHERE case_id = ?1";
@@ -299,6 +349,35 @@ impl<'c> Rows<'c> {
     }
 }
 
+#[cfg(test)]
+impl Rows<'_> {
+    /// Names of all tables.
+    pub(crate) fn table_names(&self) -> Vec<String> {
+        let mut statement = self.0.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
+        let names = statement.query_map([], |row| row.get(0)).unwrap();
+        names.map(Result::unwrap).collect()
+    }
+
+    /// All values of a table, as bytes.
+    pub(crate) fn all_values(&self, table: &str) -> Vec<Vec<u8>> {
+        let mut statement = self.0.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        let mut values = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            for column in 0..columns {
+                match row.get_ref(column).unwrap() {
+                    rusqlite::types::ValueRef::Blob(bytes) | rusqlite::types::ValueRef::Text(bytes) => {
+                        values.push(bytes.to_vec());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        values
+    }
+}
+
 impl Transaction<'_> {
     pub(crate) fn write_meta(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         self.write("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", params![name, value])?;
@@ -456,6 +535,54 @@ impl Transaction<'_> {
 
     pub(crate) fn delete_intent(&self, id: i64) -> Result<(), StoreError> {
         self.write("DELETE FROM intents WHERE id = ?1", [id])?;
+        Ok(())
+    }
+
+    /// Keeps the certificate chain of a device in a case.
+    pub(crate) fn keep_chain<T: Serialize>(
+        &self,
+        case: CaseId,
+        author: &DeviceAddress,
+        chain: &T,
+    ) -> Result<(), StoreError> {
+        let data = encode(chain)?;
+        let hash = crate::item::sha256(&data);
+        let sql = "INSERT OR IGNORE INTO chains (case_id, author, hash, data) VALUES (?1, ?2, ?3, ?4)";
+        self.write(sql, params![case.0.as_slice(), author.to_uri(), hash.as_slice(), data])?;
+        Ok(())
+    }
+
+    pub(crate) fn write_erasure<T: Serialize>(&self, case: CaseId, data: &T) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO erasures (case_id, data) VALUES (?1, ?2)";
+        self.write(sql, params![case.0.as_slice(), encode(data)?])?;
+        Ok(())
+    }
+
+    pub(crate) fn delete_erasure(&self, case: CaseId) -> Result<(), StoreError> {
+        self.write("DELETE FROM erasures WHERE case_id = ?1", [case.0.as_slice()])?;
+        Ok(())
+    }
+
+    /// Destroys everything that was said in a case, and what follows from it.
+    pub(crate) fn destroy_case(&self, case: CaseId) -> Result<(), StoreError> {
+        for table in ["items", "changes", "states", "verdicts", "receipts", "expiries", "chains", "intents", "notes"]
+        {
+            self.write(&format!("DELETE FROM {table} WHERE case_id = ?1"), [case.0.as_slice()])?;
+        }
+        Ok(())
+    }
+
+    /// Forgets that there was a case.
+    pub(crate) fn delete_case(&self, case: CaseId) -> Result<(), StoreError> {
+        self.write("DELETE FROM cases WHERE id = ?1", [case.0.as_slice()])?;
+        Ok(())
+    }
+
+    /// Forgets a group, its access keys and its running hashes.
+    pub(crate) fn delete_group(&self, group: GroupId) -> Result<(), StoreError> {
+        self.write("DELETE FROM access WHERE group_id = ?1", [group.0.as_slice()])?;
+        self.write("DELETE FROM views WHERE group_id = ?1", [group.0.as_slice()])?;
+        self.write("DELETE FROM groups WHERE id = ?1", [group.0.as_slice()])?;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::error::StoreError;
 pub(super) const VERSION: i64 = 1 + UPGRADES.len() as i64;
 
 /// What each version adds to the one before it. An entry is never changed once it has been released.
-const UPGRADES: [&str; 2] = [
+const UPGRADES: [&str; 3] = [
     // Version 2: the audit log. `case_id` and `details` go when the case is erased.
     "CREATE TABLE audit (number INTEGER PRIMARY KEY, case_id BLOB, head BLOB NOT NULL, signature BLOB NOT NULL,
         details BLOB);
@@ -30,6 +30,10 @@ const UPGRADES: [&str; 2] = [
     CREATE INDEX expiries_by_time ON expiries (at);
     CREATE TABLE verdicts (case_id BLOB NOT NULL, position INTEGER NOT NULL, data BLOB NOT NULL,
         PRIMARY KEY (case_id, position)) WITHOUT ROWID;",
+    // Version 4: the certificate chains of a case's authors, and cases that are being erased.
+    "CREATE TABLE chains (case_id BLOB NOT NULL, author TEXT NOT NULL, hash BLOB NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (case_id, author, hash)) WITHOUT ROWID;
+    CREATE TABLE erasures (case_id BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;",
 ];
 
 /// The tables of version 1, beside those of the MLS library.

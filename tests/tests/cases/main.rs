@@ -6,7 +6,9 @@
 )]
 
 mod certificates;
+mod close;
 mod devices;
+mod handover;
 mod leavers;
 mod members;
 mod offline;

@@ -42,6 +42,7 @@ fn the_cddl_allows_everything_that_is_said() {
         .collect();
     statements.extend(SnapshotSays::of(&night.state, GroupId([1; 16]), Seq(9)).into_iter().map(Statement::Snapshot));
     statements.push(Statement::Dispute(DisputeSays { snapshot: item(1), hash: ContentHash::of(b"x") }));
+    statements.extend(handovers::everything());
     for statement in &statements {
         assert!(allows(&cddl, rule(statement.media_type()), &statement.encode()), "{}", statement.media_type());
     }

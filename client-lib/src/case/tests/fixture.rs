@@ -109,7 +109,8 @@ fn a_log_of_version_1_is_read_and_judged_as_it_was() {
             Kept::Said { item, author, sent_at, media_type, content, verdict } => {
                 let statement = Statement::decode(&media_type, &content).expect("every kind is still known");
                 let body = Body::Statement(Box::new(statement));
-                let said = Said { item, author, sent_at, replaces: None, body };
+                let hash = ContentHash::of(&content);
+                let said = Said { item, author, sent_at, replaces: None, body, hash };
                 assert_eq!(state.apply(&LogEntry::Said(said)).verdict, verdict, "item {judged}");
                 judged += 1;
             }

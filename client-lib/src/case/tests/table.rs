@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::case::alert::{Acknowledging, AlertPhase, AlertSays};
+use crate::case::handover::{HandoverPhase, HandoverSays};
 use crate::case::plan::{PlanPhase, PlanSays};
 use crate::case::task::{TaskPhase, TaskSays};
 
@@ -299,12 +300,208 @@ fn task_machine() -> Machine {
     }
 }
 
+/// A handover to mees, in each of its phases.
+fn handover_situations() -> Vec<(&'static str, Script)> {
+    let mut announced = Script::new();
+    let offer = || handovers::offer(&["mees"], Some(60));
+    assert_eq!(announced.says_as(THING, "cora", 0, handovers::offers(offer())), Verdict::Legal);
+    let mut offered = Script::new();
+    handovers::stands(&mut offered, THING, "cora", offer());
+    let mut received = offered.clone();
+    received.must("mees", 1, handovers::says(HandoverSays::Received { handover: THING }));
+    let mut opened = offered.clone();
+    handovers::reads(&mut opened, THING, "mees");
+    let mut written = opened.clone();
+    written.must("mees", 3, handovers::synthesis(THING));
+    let mut understood = opened.clone();
+    handovers::understands(&mut understood, THING, "cora", "mees");
+    let mut ready = understood.clone();
+    handovers::readies(&mut ready, THING, "mees");
+    let mut completed = ready.clone();
+    completed.takes("cora", &DutyStep::Complete { offer: THING }).unwrap();
+    let mut expired = offered.clone();
+    expired.must("pim", 60, handovers::expires(THING));
+    let ended = |name| {
+        let mut script = offered.clone();
+        script.takes(name, &DutyStep::End { offer: THING }).unwrap();
+        script
+    };
+    let (declined, withdrawn, cleared) = (ended("mees"), ended("cora"), ended("dirk"));
+    vec![
+        ("announced", announced),
+        ("offered", offered),
+        ("received", received),
+        ("received, opened", opened),
+        ("received, opened, synthesis", written),
+        ("understood", understood),
+        ("ready", ready),
+        ("completed", completed),
+        ("expired", expired),
+        ("declined", declined),
+        ("withdrawn", withdrawn),
+        ("cleared", cleared),
+    ]
+}
+
+fn handover_phase(state: &CaseState) -> String {
+    let Some(handover) = state.handover(THING) else { return "none".to_owned() };
+    let reception = &handover.receptions[0];
+    let phase = match &handover.phase {
+        HandoverPhase::Open if !handover.standing => "announced",
+        HandoverPhase::Open if reception.ready.is_some() => "ready",
+        HandoverPhase::Open if reception.understood => "understood",
+        HandoverPhase::Open if reception.received.is_none() => "offered",
+        HandoverPhase::Open if reception.opened.len() < 2 => "received",
+        HandoverPhase::Open => match &reception.synthesis {
+            None => "received, opened",
+            Some(synthesis) if synthesis.correction.is_none() => "received, opened, synthesis",
+            Some(_) => "received, opened, corrected",
+        },
+        HandoverPhase::Expired => "expired",
+        HandoverPhase::Completed { .. } => "completed",
+        HandoverPhase::Declined { .. } => "declined",
+        HandoverPhase::Withdrawn { .. } => "withdrawn",
+        HandoverPhase::Cleared { .. } => "cleared",
+    };
+    phase.to_owned()
+}
+
+fn handover_machine() -> Machine {
+    let says = handovers::says;
+    let text = || "woorden".to_owned();
+    let situations = handover_situations();
+    let written = situations.iter().find(|(from, _)| *from == "received, opened, synthesis").expect("there");
+    let synthesis = written.1.state.handover(THING).unwrap().receptions[0].synthesis.as_ref().unwrap().item;
+    Machine {
+        title: "Handover: what is said",
+        intro: "Offered by cora, who is responsible, to mees, with a dossier of two sections, to be taken by minute 60. \
+                `announced` is an offer that the members have not agreed on; `received, opened` is one whose sections \
+                have all been opened.",
+        begins: ("offer", handovers::offers(handovers::offer(&["mees"], Some(60)))),
+        situations,
+        moves: vec![
+            ("received", 10, says(HandoverSays::Received { handover: THING })),
+            ("opened the first section", 10, says(HandoverSays::Opened { handover: THING, section: 0 })),
+            ("ask", 10, says(HandoverSays::Ask { handover: THING, text: text() })),
+            ("synthesis", 10, handovers::synthesis(THING)),
+            ("correct", 10, says(HandoverSays::Correct { handover: THING, synthesis, text: text() })),
+            ("reason of its end", 10, says(HandoverSays::Reason { handover: THING, text: text() })),
+            ("expired, minute 59", 59, handovers::expires(THING)),
+            ("expired, minute 60", 60, handovers::expires(THING)),
+        ],
+        phase: handover_phase,
+    }
+}
+
+/// What the members agree on by Commits: every step in every phase.
+fn commits(page: &mut String) {
+    page.push_str(
+        "\n## Handover: what is committed\n\nThe same handover. These steps are Commits, judged by every member before \
+         they are merged; responsibility follows them alone.\n\n| from | step | by | becomes | responsible |\n\
+         | --- | --- | --- | --- | --- |\n",
+    );
+    let receiver = || who("mees");
+    for (from, script) in handover_situations() {
+        let reception = script.state.handover(THING).map(|handover| &handover.receptions[0]);
+        let synthesis = reception.and_then(|reception| reception.synthesis.as_ref()).map(|synthesis| synthesis.hash);
+        let synthesis = synthesis.unwrap_or(ContentHash::of(b"none"));
+        let offer = handovers::offer(&["mees"], Some(60));
+        let hash = handovers::offers(offer.clone()).hash();
+        let rows: [(&str, Box<dyn Fn(&str) -> DutyStep>); 5] = [
+            ("offer", Box::new(move |by| DutyStep::Offer(offer.step(THING, hash, who(by))))),
+            ("confirm", Box::new(move |_| DutyStep::Confirm { offer: THING, receiver: receiver(), synthesis })),
+            ("ready", Box::new(move |_| DutyStep::Ready { offer: THING, receiver: receiver(), start: START })),
+            ("complete", Box::new(|_| DutyStep::Complete { offer: THING })),
+            ("end", Box::new(|_| DutyStep::End { offer: THING })),
+        ];
+        for (what, step) in rows {
+            let outcome = |actor: &str| {
+                let mut script = script.clone();
+                match script.takes(actor, &step(actor)) {
+                    Ok(()) => {
+                        let names: Vec<_> =
+                            script.state.responsible().iter().map(|who| who.name().to_owned()).collect();
+                        format!("**{}** | {}", handover_phase(&script.state), names.join(", "))
+                    }
+                    Err(refused) => format!("refused: {refused} | "),
+                }
+            };
+            grouped(page, &format!("{from} | {what}"), outcome);
+        }
+    }
+    page.push_str(
+        "\n## Closing: what is committed\n\nEverybody is of one organisation, which states and holds as a whole.\n\n\
+         | from | step | by | becomes |\n| --- | --- | --- | --- |\n",
+    );
+    let organisation = || "zorg.example".to_owned();
+    let statement = FileStatement::Exported;
+    let moves: [(&str, DutyStep); 7] = [
+        ("propose", DutyStep::ProposeClosing { keep_days: 30 }),
+        ("take the proposal back", DutyStep::WithdrawClosing),
+        ("state", DutyStep::State { organisation: organisation(), statement }),
+        ("close", DutyStep::Close),
+        ("hold", DutyStep::Hold { organisation: organisation() }),
+        ("lift the hold", DutyStep::Lift { organisation: organisation() }),
+        ("erase", DutyStep::Erase),
+    ];
+    let phase = |script: &Script| {
+        let stage = match script.duties.closing() {
+            None => "open",
+            Some(closing) => match closing.stage {
+                ClosingStage::Proposed if closing.statements.is_empty() => "proposed",
+                ClosingStage::Proposed => "proposed, stated",
+                ClosingStage::Closed => "closed",
+                ClosingStage::Erasing => "erased",
+            },
+        };
+        format!("{stage}{}", if script.duties.holds().is_empty() { "" } else { ", held" })
+    };
+    let mut script = Script::new();
+    let mut situations = vec![script.clone()];
+    for step in [0, 2, 3, 6] {
+        script.takes("cora", &moves[step].1).unwrap();
+        situations.push(script.clone());
+    }
+    let mut held = situations[3].clone();
+    held.takes("mees", &moves[4].1).unwrap();
+    situations.insert(4, held);
+    for script in situations {
+        for (what, step) in &moves {
+            let outcome = |actor: &str| {
+                let mut script = script.clone();
+                match script.takes(actor, step) {
+                    Ok(()) => format!("**{}**", phase(&script)),
+                    Err(refused) => format!("refused: {refused}"),
+                }
+            };
+            grouped(page, &format!("{} | {what}", phase(&script)), outcome);
+        }
+    }
+}
+
+/// Writes one line for all actors who come to the same.
+fn grouped(page: &mut String, what: &str, outcome: impl Fn(&str) -> String) {
+    let mut outcomes: Vec<(String, Vec<&str>)> = Vec::new();
+    for actor in ACTORS {
+        let outcome = outcome(actor);
+        match outcomes.iter_mut().find(|(known, _)| *known == outcome) {
+            Some((_, actors)) => actors.push(actor),
+            None => outcomes.push((outcome, vec![actor])),
+        }
+    }
+    for (outcome, actors) in outcomes {
+        let by = if actors.len() == ACTORS.len() { "anybody".to_owned() } else { actors.join(", ") };
+        writeln!(page, "| {what} | {by} | {outcome} |").unwrap();
+    }
+}
+
 #[test]
 fn the_page_of_states_is_what_the_code_does() {
     let mut page = HEAD.to_owned();
-    for machine in [alert_machine(), plan_machine(), task_machine()] {
+    for machine in [alert_machine(), plan_machine(), task_machine(), handover_machine()] {
         table(&machine, &mut page);
     }
+    commits(&mut page);
     if std::env::var_os("KRING_WRITE_STATES").is_some() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/states.md");
         std::fs::write(path, &page).expect("written");

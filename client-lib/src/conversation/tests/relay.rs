@@ -24,6 +24,8 @@ pub(super) struct Log {
     /// Record of the Commit that opened an epoch.
     pub(super) opened: BTreeMap<Epoch, Seq>,
     pub(super) records: Vec<Record>,
+    /// Its last Commit was marked so.
+    pub(super) is_final: bool,
     pub(super) receipts: BTreeMap<OperationId, (MessageHash, Receipt)>,
 }
 
@@ -95,14 +97,28 @@ impl Relay {
                     return Err(Refusal::Recipients(refused));
                 }
                 let key = Some(commit.next_access_key);
-                let receipt = self.append(commit.access.group, commit.operation, commit.message, key, now)?;
+                let group = commit.access.group;
+                let receipt = self.append(group, commit.operation, commit.message, key, now)?;
                 if !known {
+                    if commit.closes == Some(true) {
+                        let log = self.logs.get_mut(&group).ok_or(Refusal::Forbidden)?;
+                        log.is_final = true;
+                        log.records.last_mut().expect("the Commit").closes = Some(true);
+                    }
                     for welcome in commit.welcomes {
                         self.cursors.insert(welcome.cursor, receipt.seq);
                         self.inboxes.entry(welcome.device).or_default().push(welcome.sealed);
                     }
                 }
                 Ok(vec![receipt.into()])
+            }
+            Request::EraseGroup(erase) => {
+                let log = self.logs.get(&erase.access.group).ok_or(Refusal::Forbidden)?;
+                if !log.is_final {
+                    return Err(Refusal::NotFinal);
+                }
+                self.logs.remove(&erase.access.group);
+                Ok(vec![Empty.into()])
             }
             Request::MoveCursors(moves) => {
                 let unknown = |step: &CursorMove| step.seq.is_some() && !self.cursors.contains_key(&step.cursor);

@@ -124,6 +124,7 @@ fn a_false_snapshot_is_disputed_for_everybody_to_see() {
         author: lie_author(),
         sent_at: Timestamp(1),
         replaces: None,
+        hash: task("verzonnen", None).hash(),
         body: task("verzonnen", None).draft().as_read(),
     });
     let people = core_people(core, case);
@@ -157,6 +158,7 @@ fn core_people(core: &crate::conversation::Conversation, case: crate::case::Case
         seq: kring_protocol::ids::Seq(1),
         by: None,
         people,
+        duties: core.state(case).unwrap().duties().clone(),
     }
 }
 
