@@ -4,6 +4,8 @@
 //! suite. [`maintenance`] works on a store that no relay has open.
 
 mod contract;
+#[cfg(test)]
+mod failing;
 pub mod maintenance;
 mod memory;
 mod sealing;
@@ -13,6 +15,8 @@ mod slowed;
 mod suite;
 
 pub use self::contract::{OpenStoreError, PageId, Position, Store, StoreError};
+#[cfg(test)]
+pub(crate) use self::failing::FailingStore;
 pub use self::memory::MemoryStore;
 pub use self::sled::SledStore;
 pub(crate) use self::slowed::SlowedStore;

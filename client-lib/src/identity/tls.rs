@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kring_pki::verify::{Crls, TrustAnchors, Untrusted, verify_relay};
 use kring_protocol::{ALPN, ENROL_ALPN};
 use quinn::crypto::rustls::QuicClientConfig;
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::api::ConnectError;
@@ -49,25 +51,10 @@ pub(super) fn config(
     key: PrivateKeyDer<'static>,
     clock: Arc<dyn Clock>,
 ) -> Result<(QuicClientConfig, Verdict), ConnectError> {
-    let provider = Arc::new(provider());
     let verdict = Verdict::default();
-    let judge =
-        Judge { roots: relay_roots.clone(), clock, provider: Arc::clone(&provider), verdict: verdict.clone() };
-    // `dangerous` because a verifier of one's own can be wrong: this one calls the code that the relay is checked
-    // with everywhere, and leaves the signature of the handshake to rustls.
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("the provider has suites of TLS 1.3")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(judge))
-        .with_client_auth_cert(chain.to_vec(), key)
-        .map_err(|_| ConnectError::OwnRefused)?;
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    config.resumption = Resumption::disabled();
-    config.enable_early_data = false;
-    let config =
-        QuicClientConfig::try_from(config).expect("AES-128-GCM, which QUIC begins with, is among the suites");
-    Ok((config, verdict))
+    let judge = Judge { roots: relay_roots.clone(), clock, verdict: verdict.clone() };
+    let config = builder(judge).with_client_auth_cert(chain.to_vec(), key).map_err(|_| ConnectError::OwnRefused)?;
+    Ok((finished(config, ALPN), verdict))
 }
 
 /// What a relay has shown that nobody has judged yet.
@@ -81,89 +68,78 @@ impl Presented {
     }
 }
 
-/// The configuration of a connection for enrolment: nothing is shown, and what the relay shows is kept for later.
-pub(crate) fn enrol_tls() -> Result<(QuicClientConfig, Presented), ConnectError> {
-    let provider = Arc::new(provider());
+/// The configuration of a connection for enrolment: nothing is shown, and what the relay shows is kept for later; see
+/// `driver::enrolling` for why nothing is lost, and where the judging is done.
+pub(crate) fn enrol_tls() -> (QuicClientConfig, Presented) {
     let presented = Presented::default();
-    let witness = Witness { provider: Arc::clone(&provider), presented: presented.clone() };
-    // `dangerous` as it says: see `driver::enrolling` for why nothing is lost, and where the judging is done.
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = builder(Witness { presented: presented.clone() }).with_no_client_auth();
+    (finished(config, ENROL_ALPN), presented)
+}
+
+/// TLS 1.3 with one key exchange, in which the relay's certificate is judged by `opinion`.
+///
+/// `dangerous` because a verifier of one's own can be wrong: those here call the code that the relay is checked with
+/// everywhere, or judge nothing, and leave the signature of the handshake to rustls.
+fn builder(opinion: impl Opinion + 'static) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
+    let provider = Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() });
+    let verifier = Verifier { opinion, provider: Arc::clone(&provider) };
+    ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("the provider has suites of TLS 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(witness))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![ENROL_ALPN.to_vec()];
+        .with_custom_certificate_verifier(Arc::new(verifier))
+}
+
+/// Nothing is resumed and nothing sent early.
+fn finished(mut config: ClientConfig, protocol: &[u8]) -> QuicClientConfig {
+    config.alpn_protocols = vec![protocol.to_vec()];
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
-    let config =
-        QuicClientConfig::try_from(config).expect("AES-128-GCM, which QUIC begins with, is among the suites");
-    Ok((config, presented))
+    QuicClientConfig::try_from(config).expect("AES-128-GCM, which QUIC begins with, is among the suites")
+}
+
+/// What is thought of the certificates that a relay shows.
+trait Opinion: Send + Sync {
+    /// Whether the connection goes on.
+    fn form(&self, chain: Vec<CertificateDer<'static>>, name: &ServerName<'_>) -> Result<(), Error>;
 }
 
 /// Keeps the relay's certificates; believes that their key has signed this handshake, and nothing else.
 struct Witness {
-    provider: Arc<CryptoProvider>,
     presented: Presented,
 }
 
-impl ServerCertVerifier for Witness {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let chain = std::iter::once(end_entity).chain(intermediates).map(|c| c.clone().into_owned()).collect();
+impl Opinion for Witness {
+    fn form(&self, chain: Vec<CertificateDer<'static>>, _name: &ServerName<'_>) -> Result<(), Error> {
         *self.presented.0.lock().unwrap_or_else(PoisonError::into_inner) = chain;
-        Ok(ServerCertVerified::assertion())
+        Ok(())
     }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-impl fmt::Debug for Witness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Witness(..)")
-    }
-}
-
-/// The cryptography of a connection: that of aws-lc-rs, with one key exchange.
-fn provider() -> CryptoProvider {
-    CryptoProvider { kx_groups: vec![aws_lc_rs::kx_group::X25519MLKEM768], ..aws_lc_rs::default_provider() }
 }
 
 /// Judges the relay's certificate.
 struct Judge {
     roots: TrustAnchors,
     clock: Arc<dyn Clock>,
-    provider: Arc<CryptoProvider>,
     verdict: Verdict,
 }
 
-impl ServerCertVerifier for Judge {
+impl Opinion for Judge {
+    fn form(&self, chain: Vec<CertificateDer<'static>>, name: &ServerName<'_>) -> Result<(), Error> {
+        verify_relay(&chain, &self.roots, name, self.clock.now(), &Crls::none()).map_err(|untrusted| {
+            self.verdict.set(untrusted);
+            Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
+        })
+    }
+}
+
+/// An opinion on the certificates; signatures are checked in any case.
+struct Verifier<O> {
+    opinion: O,
+    provider: Arc<CryptoProvider>,
+}
+
+impl<O: Opinion> ServerCertVerifier for Verifier<O> {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -172,14 +148,8 @@ impl ServerCertVerifier for Judge {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let chain: Vec<_> = std::iter::once(end_entity).chain(intermediates).cloned().collect();
-        match verify_relay(&chain, &self.roots, server_name, self.clock.now(), &Crls::none()) {
-            Ok(()) => Ok(ServerCertVerified::assertion()),
-            Err(untrusted) => {
-                self.verdict.set(untrusted);
-                Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-            }
-        }
+        let chain = std::iter::once(end_entity).chain(intermediates).map(|c| c.clone().into_owned()).collect();
+        self.opinion.form(chain, server_name).map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -205,9 +175,9 @@ impl ServerCertVerifier for Judge {
     }
 }
 
-impl fmt::Debug for Judge {
+impl<O> fmt::Debug for Verifier<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Judge(..)")
+        f.write_str("Verifier(..)")
     }
 }
 

@@ -79,6 +79,10 @@ struct Logged {
     epoch: Epoch,
     /// Somebody has it, not only a receipt.
     delivered: bool,
+    /// Devices that have read it.
+    read_by: BTreeSet<usize>,
+    /// Somebody has read it as what it is: how far a device has got, which is not shown.
+    progress: bool,
 }
 
 /// One item as the first device showed it.
@@ -129,7 +133,9 @@ impl Truth {
             }
             Some(_) => Ok(()),
             None => {
-                let logged = Logged { hash, content: ContentType::Proposal, epoch: Epoch(0), delivered: false };
+                let (content, epoch) = (ContentType::Proposal, Epoch(0));
+                let read_by = BTreeSet::new();
+                let logged = Logged { hash, content, epoch, delivered: false, read_by, progress: false };
                 self.log.insert((group, seq), logged);
                 Ok(())
             }
@@ -142,9 +148,20 @@ impl Truth {
         self.received(group, record.seq, hash)?;
         let header = private_message(&record.message)
             .map_err(|_| Violation::new("a log holds PrivateMessages", "something else"))?;
-        let (content, epoch) = (header.content, header.epoch);
-        self.log.insert((group, record.seq), Logged { hash, content, epoch, delivered: true });
+        if let Some(logged) = self.log.get_mut(&(group, record.seq)) {
+            (logged.content, logged.epoch) = (header.content, header.epoch);
+            logged.delivered = true;
+        }
         Ok(())
+    }
+
+    /// A device has read a record and tells its user what came of it.
+    pub(super) fn read(&mut self, index: usize, (group, seq): (GroupId, Seq), actions: &[Action]) {
+        let progress = |action: &Action| matches!(action, Action::Tell(Told::Receipt { .. }));
+        if let Some(logged) = self.log.get_mut(&(group, seq)) {
+            logged.read_by.insert(index);
+            logged.progress |= actions.iter().any(progress);
+        }
     }
 
     /// The record that ends an epoch, if it has been delivered to somebody.
@@ -424,8 +441,10 @@ impl World {
             }
         }
         for ((group, seq), logged) in &self.truth.log {
-            let shown = self.truth.said.contains_key(&(*group, *seq));
-            if logged.delivered && logged.content == ContentType::Application && !shown {
+            // What only its author has read nobody can have lost; what a user said is looked for above.
+            let read = logged.read_by.len() > 1;
+            let shown = logged.progress || self.truth.said.contains_key(&(*group, *seq));
+            if read && logged.content == ContentType::Application && !shown {
                 // Said again under the same identifier, it is shown once.
                 if !self.truth.alarms_expected {
                     let seen = format!("nobody shows record {seq}, a message of epoch {}", logged.epoch);

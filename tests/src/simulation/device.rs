@@ -252,6 +252,7 @@ impl World {
         }
         let Some(core) = self.devices[index].core.as_mut() else { return false };
         core.fail_after_writes(failing.map(|(writes, _)| writes));
+        let record = if let Input::Record { group, record } = &input { Some((*group, record.seq)) } else { None };
         let outcome = core.handle(input, now);
         core.fail_after_writes(None);
         match outcome {
@@ -259,6 +260,9 @@ impl World {
                 self.devices[index].failing = failing.filter(|(_, killed)| !killed);
                 self.observe(index);
                 self.hear(index, &actions);
+                if let Some(record) = record {
+                    self.truth.read(index, record, &actions);
+                }
                 if killed_after {
                     self.kill(index);
                 } else {

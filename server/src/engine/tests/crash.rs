@@ -3,86 +3,14 @@
 //! bundle everything or nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
-use bytes::Bytes;
 use kring_protocol::ids::*;
 use kring_protocol::message as wire;
 
 use super::world::*;
 use crate::engine::{Answer, Command};
-use crate::store::{MemoryStore, PageId, Position, Store, StoreError};
-
-/// Lets so many writes through and then fails for ever. Each entry, page and removal is a write of its own.
-struct Failing {
-    inner: MemoryStore,
-    left: Arc<AtomicUsize>,
-}
-
-impl Failing {
-    fn spend(&self) -> Result<(), StoreError> {
-        let take = |left: usize| left.checked_sub(1);
-        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        taken.map(|_| ()).map_err(|_| StoreError::Disk(std::io::ErrorKind::Other))
-    }
-}
-
-impl Store for Failing {
-    fn incarnation(&self) -> Incarnation {
-        self.inner.incarnation()
-    }
-
-    fn tail(&self) -> Position {
-        self.inner.tail()
-    }
-
-    fn checkpointed(&self) -> Position {
-        self.inner.checkpointed()
-    }
-
-    fn append(&mut self, entries: &[Bytes]) -> Result<(), StoreError> {
-        for entry in entries {
-            self.spend()?;
-            self.inner.append(std::slice::from_ref(entry))?;
-        }
-        // The sync.
-        self.spend()
-    }
-
-    fn entry(&self, position: Position) -> Result<Option<Bytes>, StoreError> {
-        self.inner.entry(position)
-    }
-
-    fn next_after(&self, position: Position) -> Result<Option<Position>, StoreError> {
-        self.inner.next_after(position)
-    }
-
-    fn page(&self, id: &PageId) -> Result<Option<Bytes>, StoreError> {
-        self.inner.page(id)
-    }
-
-    fn write_pages(&mut self, pages: &[(PageId, Option<Bytes>)]) -> Result<(), StoreError> {
-        for page in pages {
-            self.spend()?;
-            self.inner.write_pages(std::slice::from_ref(page))?;
-        }
-        Ok(())
-    }
-
-    fn checkpoint(&mut self, through: Position) -> Result<(), StoreError> {
-        self.spend()?;
-        self.inner.checkpoint(through)?;
-        self.spend()
-    }
-
-    fn remove(&mut self, positions: &[Position]) -> Result<(), StoreError> {
-        for position in positions {
-            self.spend()?;
-            self.inner.remove(std::slice::from_ref(position))?;
-        }
-        Ok(())
-    }
-}
+use crate::store::{FailingStore, MemoryStore};
 
 /// What was acknowledged.
 #[derive(Default)]
@@ -133,7 +61,7 @@ fn play(world: &mut World) -> (Acknowledged, bool) {
 
 fn failing_world(left: usize) -> World {
     let store = MemoryStore::new(Incarnation([9; 16]));
-    let failing = Failing { inner: store.clone(), left: Arc::new(AtomicUsize::new(left)) };
+    let failing = FailingStore::new(store.clone(), Arc::new(AtomicUsize::new(left)));
     World { core: open(Box::new(failing)), store, now: START }
 }
 
