@@ -81,14 +81,18 @@ pub(crate) fn enrol_tls() -> (QuicClientConfig, Presented) {
 /// `dangerous` because a verifier of one's own can be wrong: those here call the code that the relay is checked with
 /// everywhere, or judge nothing, and leave the signature of the handshake to rustls.
 fn builder(opinion: impl Opinion + 'static) -> ConfigBuilder<ClientConfig, WantsClientCert> {
-    let kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
-    let provider = Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() });
+    let provider = Arc::new(provider());
     let verifier = Verifier { opinion, provider: Arc::clone(&provider) };
     ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("the provider has suites of TLS 1.3")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
+}
+
+/// The cryptography of a connection: that of aws-lc-rs, with one key exchange.
+fn provider() -> CryptoProvider {
+    CryptoProvider { kx_groups: vec![aws_lc_rs::kx_group::X25519MLKEM768], ..aws_lc_rs::default_provider() }
 }
 
 /// Nothing is resumed and nothing sent early.

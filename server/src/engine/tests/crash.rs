@@ -10,7 +10,7 @@ use kring_protocol::message as wire;
 
 use super::world::*;
 use crate::engine::{Answer, Command};
-use crate::store::{FailingStore, MemoryStore};
+use crate::store::{FailingStore, MemoryStore, Store as _};
 
 /// What was acknowledged.
 #[derive(Default)]
