@@ -45,7 +45,10 @@ fn cursors_are_told_again_every_day_and_one_that_the_relay_has_forgotten_is_regi
     world.say(0, "een");
     world.pass(60_000);
     let told = world.relay.cursors.clone();
-    assert!(told.values().all(|seq| *seq == Seq(2)), "one Commit, one item: {told:?}");
+    assert!(told.values().all(|seq| *seq >= Seq(2)), "one Commit, one item, perhaps a receipt: {told:?}");
+    // What is said of it is said by then.
+    world.pass(60_000);
+    let told = world.relay.cursors.clone();
     world.relay.cursors.clear();
     world.pass(2 * Timestamp::DAY);
     assert_eq!(world.relay.cursors, told);

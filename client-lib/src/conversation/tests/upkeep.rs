@@ -79,6 +79,8 @@ fn expire_unread(world: &mut World, index: usize) {
     let group = *world.relay.logs.keys().next().unwrap();
     let seq = Seq(world.relay.logs[&group].records.len() as u64);
     world.feed(index, Input::Answered { ticket, answer });
+    // A relay gives nothing that it has said is gone.
+    world.devices[index].follows.get_mut(&group).unwrap().1 = Some(seq);
     world.feed(index, Input::Gap { group, gap: Gap { from: seq, to: seq, commits: 0, records: 1 } });
 }
 
