@@ -148,6 +148,8 @@ impl Store {
             }
         }
         pragma.push_str("'\";");
+        // Its own log goes to the standard error stream, and says nothing that the errors below do not.
+        connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
         connection.execute_batch(&pragma)?;
         connection.execute_batch(
             "PRAGMA cipher_memory_security = ON;

@@ -1,6 +1,8 @@
 //! Closing and erasing over a real relay: every device destroys what it had, and of the case nothing is left in the
 //! relay's database after it has been compacted.
 
+use std::time::Duration;
+
 use kring_client::api::ClientEvent;
 use kring_client::case::{FileStatement, Role};
 use kring_client::conversation::Event;
@@ -13,6 +15,8 @@ use kring_tests::relay;
 use kring_tests::world::World;
 
 const CACHE: u64 = 16 << 20;
+/// Some steps of the sweep, which come five times a second.
+const PASS: Duration = Duration::from_secs(1);
 
 fn relay_key(world: &World) -> [u8; 32] {
     let digits = std::fs::read_to_string(world.path("database.key")).unwrap();
@@ -33,15 +37,17 @@ fn entries_of(world: &World, group: GroupId) -> (usize, usize) {
     (of_group, all)
 }
 
-/// Lets the relay's sweep go over its database, as it does by itself in the course of time.
+/// Lets the relay's sweep go over its database, as it does by itself in the course of time: what a pass no longer needs
+/// goes in a later one, when a checkpoint covers it.
 async fn sweep(world: &World) {
-    let store = SledStore::open(&world.data(), &relay_key(world), CACHE).unwrap();
-    let (engine, thread) = Engine::start(Box::new(store), Settings::default(), std::sync::Arc::new(now)).unwrap();
-    for _ in 0..100 {
+    for _ in 0..3 {
+        let store = SledStore::open(&world.data(), &relay_key(world), CACHE).unwrap();
+        let (engine, thread) = Engine::start(Box::new(store), Settings::default(), std::sync::Arc::new(now)).unwrap();
         engine.sweep().await.unwrap();
+        tokio::time::sleep(PASS).await;
+        engine.drain().await.unwrap();
+        tokio::task::spawn_blocking(move || thread.join()).await.unwrap();
     }
-    engine.drain().await.unwrap();
-    tokio::task::spawn_blocking(move || thread.join()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

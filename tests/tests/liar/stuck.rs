@@ -68,7 +68,8 @@ fn a_device_that_was_away_for_longer_than_messages_are_kept_is_told_how_many_it_
     scenario.pass(60);
     let missed: u64 =
         scenario.told(2).iter().map(|event| if let Event::Gap { records, .. } = event { *records } else { 0 }).sum();
-    assert_eq!(missed, 2, "{}", scenario.trace());
+    // And what the two others said of how far they had read.
+    assert!((2..=4).contains(&missed), "{missed}: {}", scenario.trace());
     assert_eq!(scenario.status(2), Some(CaseStatus::Open));
     scenario.say(2, "drie");
     assert_eq!(scenario.texts(2), ["drie"]);
