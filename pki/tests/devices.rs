@@ -1,5 +1,4 @@
 //! Certificates of devices: a good one is believed, and each thing wrong with one is refused for its own reason.
-#![expect(clippy::unwrap_used, reason = "a helper that fails at an `unwrap` fails its test there")]
 
 mod world;
 

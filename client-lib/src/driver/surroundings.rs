@@ -61,13 +61,11 @@ impl fmt::Debug for Surroundings {
 }
 
 /// Waits.
-#[expect(clippy::disallowed_methods, reason = "the clock module")]
 pub(crate) async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
 /// Gives up on `work` after `limit`.
-#[expect(clippy::disallowed_methods, reason = "the clock module")]
 pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
 }

@@ -393,6 +393,9 @@ fn handover_machine() -> Machine {
     }
 }
 
+/// A step, by whoever takes it.
+type StepBy = Box<dyn Fn(&str) -> DutyStep>;
+
 /// What the members agree on by Commits: every step in every phase.
 fn commits(page: &mut String) {
     page.push_str(
@@ -407,7 +410,7 @@ fn commits(page: &mut String) {
         let synthesis = synthesis.unwrap_or(ContentHash::of(b"none"));
         let offer = handovers::offer(&["mees"], Some(60));
         let hash = handovers::offers(offer.clone()).hash();
-        let rows: [(&str, Box<dyn Fn(&str) -> DutyStep>); 5] = [
+        let rows: [(&str, StepBy); 5] = [
             ("offer", Box::new(move |by| DutyStep::Offer(offer.step(THING, hash, who(by))))),
             ("confirm", Box::new(move |_| DutyStep::Confirm { offer: THING, receiver: receiver(), synthesis })),
             ("ready", Box::new(move |_| DutyStep::Ready { offer: THING, receiver: receiver(), start: START })),
