@@ -117,12 +117,11 @@ impl Format {
                 (head, Some(details).filter(|details| !details.is_empty()), signature)
             }
         };
-        let bytes = |text: String| BASE64.decode(text.as_bytes()).ok();
         let details = match details {
-            Some(details) => Some(bytes(details)?),
+            Some(details) => Some(base64(&details)?),
             None => None,
         };
-        let entry = Entry::read(bytes(head)?, details, bytes(signature)?)?;
+        let entry = Entry::read(base64(&head)?, details, base64(&signature)?)?;
         (self.line(&entry).trim_end_matches('\n') == line).then_some(entry)
     }
 
@@ -231,6 +230,11 @@ fn quoted(text: &str) -> String {
     if flat.contains([',', '"']) { format!("\"{}\"", flat.replace('"', "\"\"")) } else { flat }
 }
 
+/// Bytes of a field; Base64 that begins with a plus sign is kept from being read as a formula like any other field.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text.strip_prefix('\'').unwrap_or(text).as_bytes()).ok()
+}
+
 /// The fields of a CSV line; `None` if its quotes do not pair.
 fn split(line: &str) -> Option<Vec<String>> {
     let mut fields = Vec::new();
@@ -291,5 +295,8 @@ mod tests {
     fn a_field_is_no_formula_and_no_second_line() {
         assert_eq!(quoted("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
         assert_eq!(quoted("a\nb"), "a b");
+        let plus = BASE64.encode(&[0xf8, 1, 2]);
+        assert!(plus.starts_with('+'));
+        assert_eq!(base64(&quoted(&plus)).unwrap(), [0xf8, 1, 2]);
     }
 }
