@@ -18,11 +18,11 @@ mod timeline;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use kring_client::identity::RelayAddress;
+use kring_protocol::ids::Seq;
 use kring_protocol::message::Record;
 use kring_protocol::mls::{ContentType, private_message};
 use zeroize::Zeroizing;
@@ -31,8 +31,8 @@ use self::cast::{Certificates, Lock, Player};
 use self::checks::{Copy, Wire};
 use self::play::{Play, Played};
 use self::relay::RelayProcess;
-use self::scenario::{DEFAULT, Scenario, Step, What};
-use self::timeline::{CheckLine, PartLine, RecordLine, RelayLine, ResultLine};
+use self::scenario::{DEFAULT, Scenario, What};
+use self::timeline::{CheckLine, PartLine, PlanPage, RecordLine, RelayLine, ResultLine};
 use crate::clock::Stopwatch;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
@@ -128,12 +128,12 @@ async fn perform(
 
     progress.print(&PartLine { part: "timeline", title: "An invented case: nobody and nothing in it exists" })?;
     let copies = folder.join("copies");
-    let mut play = Play::begin(scenario, &mut theatre.players, relay, &copies).await?;
+    let mut play = Play::begin(scenario, &mut theatre.players, relay, &copies, arguments.pace).await?;
     for step in &scenario.steps {
         progress.print(&play.step(step).await?)?;
         progress.step();
         if arguments.pace {
-            tokio::time::sleep(reading_time(step)).await;
+            tokio::time::sleep(step.reading_time()).await;
         }
     }
     let played = play.end().await?;
@@ -191,18 +191,34 @@ async fn examine(
     let wire = Wire { relay: relay.address(), root, case: played.case, copies };
     let (view, log) = wire.read_all(&theatre.players[member.0]).await?;
 
+    let page = reference.and_then(|copy| copy.state.active_plan()).map(|(_, plan)| PlanPage {
+        version: plan.version,
+        hash: plan.content.hash().to_hex(),
+        text: crate::plan::page(plan),
+    });
+    if let Some(page) = &page {
+        output.print(&PartLine { part: "plan", title: "The safety plan in force" })?;
+        output.print(page)?;
+    }
     output.print(&PartLine { part: "relay", title: "What the relay knows" })?;
     let database = relay::files(&relay.data()).map_err(|error| Failure::file("read", &relay.data(), &error))?;
     show_log(&view.group.to_hex(), &log, &database, output)?;
 
     let mut lines = checks::same(scenario, played, &items);
-    let commits = log.iter().filter(|record| kind(record) == "commit").count();
+    let commits: Vec<Seq> = log.iter().filter(|record| kind(record) == "commit").map(|record| record.seq).collect();
     let (concurrent, changes) = changes(scenario);
-    lines.push(checks::races(played, concurrent, commits, changes));
+    lines.push(checks::races(played, concurrent, commits.len(), changes));
     lines.push(checks::kept(played, reference));
+    lines.push(checks::responsible(scenario, &items, reference, &commits, &views));
+    lines.push(checks::same_state(scenario, played, &items));
+    lines.push(checks::ladder(scenario, played, reference));
+    lines.push(checks::plan(scenario, played, &items, page.as_ref()));
+    lines.push(checks::story(scenario, played, &items, reference));
     for removal in &played.removals {
         let after = views.get(&removal.who).ok_or_else(|| missing("the removed device has no case"))?;
-        lines.extend(checks::removal(scenario, &wire, &theatre.players, played, removal, after, &log).await?);
+        let copy =
+            reference.ok_or_else(|| missing("no device was in the case from the first message to the last"))?;
+        lines.extend(checks::removal(scenario, &wire, &theatre.players, copy, removal, after, &log).await?);
     }
     // With the relay dead nothing changes any more while it is searched.
     relay.kill().await;
@@ -246,7 +262,7 @@ fn kind(record: &Record) -> &'static str {
     }
 }
 
-/// Changes that were to be made at one moment with others, and all changes of the members.
+/// Changes that were to be made at one moment with others, and all changes of the group.
 fn changes(scenario: &Scenario) -> (usize, usize) {
     let mut concurrent = 0;
     let mut all = 0;
@@ -264,6 +280,7 @@ fn changes(scenario: &Scenario) -> (usize, usize) {
             | What::Online(_)
             | What::KillRelay
             | What::StartRelay => {}
+            What::Deed(deed) => all += usize::from(deed.is_commit()),
         }
     }
     (concurrent, all)
@@ -311,17 +328,6 @@ async fn told_to_stop() {
     }
     // Without a handler the program is ended by the system.
     let _ = tokio::signal::ctrl_c().await;
-}
-
-/// How long a step stands before the next one, at a pace at which people read: some 25 characters a second of what
-/// the timeline shows.
-fn reading_time(step: &Step) -> Duration {
-    const SHOWN: usize = 280;
-    let characters = match &step.what {
-        What::Say(said) => said.text.chars().count().min(SHOWN),
-        _ => 60,
-    };
-    Duration::from_millis(400 + 40 * characters as u64)
 }
 
 /// A bar on standard error, if that is a terminal and people are reading; and lines above it.

@@ -21,6 +21,11 @@ fn every_check_of_the_demo_holds() {
             "same_items",
             "commit_race",
             "kept",
+            "responsible",
+            "same_state",
+            "ladder",
+            "plan_in_force",
+            "story_once",
             "removed_ended",
             "removed_refused",
             "removed_sealed",
@@ -31,6 +36,28 @@ fn every_check_of_the_demo_holds() {
     assert!(checks.iter().all(|line| line["holds"] == true), "{checks:#?}");
     let messages = lines.iter().filter(|line| line["kind"] == "message").count();
     assert!(messages >= 60);
+    let evidence = |check: &str| {
+        let found = checks.iter().find(|line| line["check"] == check).expect("made");
+        found["evidence"].as_array().expect("a list").iter().map(|line| line.as_str().expect("text").to_owned())
+    };
+    let story = |check: &str| evidence(check).collect::<Vec<_>>().join("\n");
+    assert!(story("responsible").starts_with("Noor Haddad from record 1 on, then Thijs Mulder from record"));
+    assert!(story("same_state").contains("at 6 devices") && story("same_state").contains("Thijs Mulder (joined at"));
+    let ladder = story("ladder");
+    assert!(ladder.contains("1 of 1 expected steps"), "{ladder}");
+    let (looked, acted) = (ladder.find("Marleen Kuipers only looked"), ladder.find("Noor Haddad took action"));
+    assert!(looked < acted && looked.is_some(), "{ladder}");
+
+    // The plan that is printed is the one whose hash two organisations have approved.
+    let plan = lines.iter().find(|line| line["type"] == "plan_in_force").expect("printed");
+    let approved = story("plan_in_force");
+    assert!(approved.contains(plan["hash"].as_str().expect("a hash")), "{approved}");
+    for by in ["Noor Haddad of Veilig Thuis Rijnveen", "Ruben van Dalen of Politie Basisteam Rijnveen"] {
+        assert!(approved.contains(&format!("approved at this hash by {by}")), "{approved}");
+    }
+    assert!(plan["text"].as_str().expect("Markdown").contains("## If it happens again"), "{plan}");
+    let told = story("story_once");
+    assert!(told.contains("Joost Verhagen 4"), "his words are proven although he is gone: {told}");
     assert_eq!(lines.last().expect("lines")["holds"], true);
 
     // What is kept can be opened with the passphrase that lies beside it.

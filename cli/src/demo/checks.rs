@@ -1,11 +1,16 @@
 //! What a demo claims, each with the evidence for it. A check whose step the scenario does not play says so.
 
+mod agreed;
 mod kept;
 mod privacy;
 mod removal;
+mod responsible;
 mod same;
+mod story;
 
-use kring_client::case::{Item, ItemId, Position};
+use kring_client::case::{CaseState, Change, Item, ItemId, Position};
+
+use kring_protocol::address::ProfessionalAddress;
 
 use super::cast::Player;
 use super::play::Played;
@@ -13,10 +18,13 @@ use super::scenario::{Scenario, Who};
 use super::timeline::CheckLine;
 use crate::outcome::Outcome;
 
+pub(super) use agreed::{ladder, plan};
 pub(super) use kept::kept;
 pub(super) use privacy::{database, log_file, scanner};
 pub(super) use removal::{Wire, removal};
+pub(super) use responsible::{responsible, same_state};
 pub(super) use same::{races, same};
+pub(super) use story::story;
 
 /// Items that are taken from a store at once.
 const PAGE: usize = 500;
@@ -27,6 +35,10 @@ pub(super) struct Copy {
     pub(super) who: Who,
     /// Its items, in its order.
     pub(super) items: Vec<Item>,
+    /// The changes of the case's group, as it merged them.
+    pub(super) changes: Vec<Change>,
+    /// Its state of the case.
+    pub(super) state: CaseState,
 }
 
 impl Copy {
@@ -40,9 +52,17 @@ impl Copy {
             let last = page.len() < PAGE;
             items.extend(page);
             if last {
-                return Ok(Some(Self { who: player.who, items }));
+                let (changes, state) = (case.changes().await?, case.state().await?);
+                return Ok(Some(Self { who: player.who, items, changes, state }));
             }
         }
+    }
+
+    /// Whether somebody had a device in the case when an item was said, as this device saw it.
+    fn had(&self, who: &ProfessionalAddress, item: &Item) -> bool {
+        let change = self.changes.iter().rev().find(|change| change.seq < item.seq);
+        let person = change.and_then(|change| change.people.iter().find(|person| person.professional == *who));
+        person.is_some_and(|person| person.present.is_some())
     }
 
     fn find(&self, id: ItemId) -> impl Iterator<Item = &Item> {

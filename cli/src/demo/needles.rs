@@ -78,9 +78,9 @@ impl Needles {
     ) -> Self {
         let mut needles = Self::default();
         for said in scenario.said() {
-            needles.text(&said.text);
             said.purpose.iter().for_each(|purpose| needles.name(Kind::Name, purpose));
         }
+        scenario.texts().for_each(|text| needles.text(&text));
         needles.name(Kind::Name, &scenario.title);
         for organisation in &scenario.organisations {
             needles.name(Kind::Name, organisation.name.as_str());

@@ -1,5 +1,7 @@
 //! Plays a scenario: each step with real clients over the real relay, and remembers what was acknowledged when.
 
+mod deeds;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +17,7 @@ use super::relay::RelayProcess;
 use super::scenario::{Change, Said, Scenario, Step, What, Who};
 use super::timeline::StepLine;
 use crate::outcome::{Cause, Failure, Outcome};
+pub(super) use deeds::{PlayedAlert, PlayedHandover, PlayedPlan};
 
 /// Longest wait for one step. On a busy machine an addition takes a second.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,6 +84,14 @@ pub(super) struct Played {
     pub(super) lost_races: u64,
     /// Most messages that a device missed while it was offline.
     pub(super) most_missed: usize,
+    /// All alerts.
+    pub(super) alerts: Vec<PlayedAlert>,
+    /// All versions of the safety plan.
+    pub(super) plans: Vec<PlayedPlan>,
+    /// All handovers.
+    pub(super) handovers: Vec<PlayedHandover>,
+    /// Who is in the case at the end.
+    pub(super) members: Vec<Who>,
 }
 
 /// The play while it goes on.
@@ -94,6 +105,10 @@ pub(super) struct Play<'a> {
     members: Vec<Who>,
     offline: Vec<(Who, usize)>,
     relay_runs: bool,
+    /// The script stands after each step, for people to read.
+    paced: bool,
+    /// The last record that something done by the script has come to.
+    head: Seq,
     played: Played,
 }
 
@@ -104,6 +119,7 @@ impl<'a> Play<'a> {
         players: &'a mut [Player],
         relay: &'a mut RelayProcess,
         copies: &'a Path,
+        paced: bool,
     ) -> Outcome<Self> {
         for player in players.iter_mut() {
             player.open().await?;
@@ -118,6 +134,10 @@ impl<'a> Play<'a> {
             removals: Vec::new(),
             lost_races: 0,
             most_missed: 0,
+            alerts: Vec::new(),
+            plans: Vec::new(),
+            handovers: Vec::new(),
+            members: Vec::new(),
         };
         Ok(Self {
             scenario,
@@ -128,6 +148,8 @@ impl<'a> Play<'a> {
             members: Vec::new(),
             offline: Vec::new(),
             relay_runs: true,
+            paced,
+            head: Seq(0),
             played,
         })
     }
@@ -198,27 +220,40 @@ impl<'a> Play<'a> {
                 let text = format!("the relay is started again, and runs after {} ms", took.as_millis());
                 StepLine::happened(step, "relay", text)
             }
+            What::Deed(deed) => self.deed(step, deed).await?,
         })
     }
 
     /// Waits until everybody has everything, and closes the play.
     pub(super) async fn end(mut self) -> Outcome<Played> {
         self.settle().await?;
-        for who in &self.members {
-            let expected = self.played.told.iter().filter(|told| told.members.contains(who)).count() as u64;
-            let player = &self.players[who.0];
-            let has_all = async {
-                while player.case()?.view().await?.items < expected {
-                    tokio::time::sleep(LOOK).await;
-                }
-                Ok::<(), Failure>(())
-            };
-            // Who does not have everything in time is what the checks show.
-            if let Ok(done) = tokio::time::timeout(PATIENCE, has_all).await {
-                done?;
-            }
-        }
+        let said = self.played.told.iter().filter_map(Told::acknowledged).max();
+        self.head = self.head.max(said.unwrap_or_default());
+        // Who does not have everything in time is what the checks show.
+        let _ = tokio::time::timeout(PATIENCE, self.level()).await;
+        self.played.members = self.members;
         Ok(self.played)
+    }
+
+    /// Waits until all devices have read as far as the one that has read most: a device may still say something of its
+    /// own accord. Then nobody hears anything more.
+    async fn level(&self) -> Outcome {
+        loop {
+            let (mut least, mut most) = (Seq(u64::MAX), self.head);
+            for who in &self.members {
+                let view = self.player(*who).case()?.view().await?;
+                let at = if view.queued == 0 { view.seq } else { Seq(0) };
+                (least, most) = (least.min(at), most.max(at));
+            }
+            if least == most {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        for who in &self.members {
+            self.player(*who).client()?.disconnect();
+        }
+        Ok(())
     }
 
     async fn create(&mut self, who: Who) -> Outcome {

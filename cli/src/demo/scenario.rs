@@ -2,12 +2,16 @@
 //! `examples/overdracht.toml`; [`read()`] reads it and refuses what cannot be played, naming the line.
 
 mod check;
+mod deed;
 mod read;
+
+use std::time::Duration;
 
 use kring_client::case::Role;
 use kring_pki::form::{DisplayName, FunctionCode};
 use kring_protocol::address::ProfessionalAddress;
 
+pub(crate) use deed::{Deed, Handing, Raised};
 pub(crate) use read::read;
 
 /// The scenario that is played when no other is given.
@@ -92,6 +96,8 @@ pub(crate) enum What {
     KillRelay,
     /// The relay is started again.
     StartRelay,
+    /// Somebody does their part of an alert, a plan or a handover.
+    Deed(Deed),
 }
 
 /// A change of who takes part, and with which role.
@@ -137,5 +143,28 @@ impl Scenario {
             What::Say(said) => Some(said),
             _ => None,
         })
+    }
+
+    /// Every text that is to stay between the members: messages, and all that is written in alerts, plans and handovers.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        self.steps.iter().flat_map(|step| match &step.what {
+            What::Say(said) => vec![said.text.clone()],
+            What::Deed(deed) => deed.texts(),
+            _ => Vec::new(),
+        })
+    }
+}
+
+impl Step {
+    /// How long it stands before the next one, at a pace at which people read: some 25 characters a second of what the
+    /// timeline shows.
+    pub(crate) fn reading_time(&self) -> Duration {
+        const SHOWN: usize = 280;
+        let characters = match &self.what {
+            What::Say(said) => said.text.chars().count().min(SHOWN),
+            What::Deed(deed) => deed.texts().iter().map(|text| text.chars().count()).sum::<usize>().clamp(60, SHOWN),
+            _ => 60,
+        };
+        Duration::from_millis(400 + 40 * characters as u64)
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct StepLine {
     line: usize,
     /// The invented time.
     at: Option<String>,
-    /// `chapter`, `case`, `members`, `message`, `connection` or `relay`.
+    /// `chapter`, `case`, `members`, `message`, `alert`, `plan`, `handover`, `connection` or `relay`.
     kind: &'static str,
     /// Who did it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +58,18 @@ impl StepLine {
         }
     }
 
+    /// Somebody's part of an alert, a plan or a handover.
+    pub(super) fn done(
+        step: &Step,
+        scenario: &Scenario,
+        (kind, who): (&'static str, Who),
+        text: &str,
+        record: Option<u64>,
+    ) -> Self {
+        let said = Self::message(step, scenario, who, text, record);
+        Self { kind, state: said.state.filter(|_| record.is_some()), ..said }
+    }
+
     fn new(step: &Step, kind: &'static str, text: String) -> Self {
         Self { line: step.line, at: step.at.clone(), kind, who: None, text, record: None, state: None }
     }
@@ -77,12 +89,14 @@ impl Line for StepLine {
         let Some(who) = &self.who else {
             return writeln!(out, "{at:>9}   * {}", visible(&self.text));
         };
-        let record = match self.record {
-            Some(record) => format!("record {record}"),
-            None => "on its way".to_owned(),
+        let record = match (self.record, self.state) {
+            (Some(record), _) => format!("record {record}"),
+            (None, Some(_)) => "on its way".to_owned(),
+            (None, None) => String::new(),
         };
         let gap = WIDTH.saturating_sub(who.chars().count() + record.len()).max(2);
-        writeln!(out, "{at:>9}  {}{}{record}", visible(who), " ".repeat(gap))?;
+        let head = format!("{at:>9}  {}{}{record}", visible(who), " ".repeat(gap));
+        writeln!(out, "{}", head.trim_end())?;
         let lines = wrapped(&self.text, WIDTH);
         for line in lines.iter().take(SHOWN_LINES) {
             writeln!(out, "           {}", visible(line))?;
@@ -186,7 +200,7 @@ impl Line for CheckLine {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename = "part")]
 pub(super) struct PartLine {
-    /// `timeline`, `relay` or `checks`.
+    /// `timeline`, `plan`, `relay` or `checks`.
     pub(super) part: &'static str,
     /// For people.
     #[serde(skip)]
@@ -196,6 +210,28 @@ pub(super) struct PartLine {
 impl Line for PartLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\n══ {} {}", self.title, "═".repeat(WIDTH.saturating_sub(self.title.chars().count())))
+    }
+}
+
+/// The safety plan that is in force at the end.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "plan_in_force")]
+pub(super) struct PlanPage {
+    /// Its version.
+    pub(super) version: u64,
+    /// Its hash, to which approvals are bound.
+    pub(super) hash: String,
+    /// The plan as Markdown.
+    pub(super) text: String,
+}
+
+impl Line for PlanPage {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out)?;
+        for line in self.text.lines() {
+            writeln!(out, "{}", format!("  {}", visible(line)).trim_end())?;
+        }
+        writeln!(out, "\n  hash {}", self.hash)
     }
 }
 

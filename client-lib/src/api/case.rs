@@ -10,8 +10,8 @@ use super::client::Client;
 use super::error::CallError;
 use super::pending::{Added, Changed, Pending, Sent};
 use crate::case::{
-    CaseId, CaseState, CaseView, Digest, Item, ItemDraft, ItemId, Member, MessageStatus, OutboxEntry, Position, Role,
-    Statement, Waiting,
+    CaseId, CaseState, CaseView, Change, Digest, Item, ItemDraft, ItemId, Member, MessageStatus, OutboxEntry,
+    Position, Role, Statement, Waiting,
 };
 use crate::conversation::{CaseNumbers, Command, CommandError, Coordination};
 use crate::driver::Waiter;
@@ -108,6 +108,13 @@ impl Case {
     pub async fn state_as_of(&self, position: Position) -> Result<CaseState, CallError> {
         let id = self.id;
         self.client.query(move |conversation| conversation.state_as_of(id, position)).await
+    }
+
+    /// The changes of its group, in the order of its log, as this device has merged them: who was in it from each on, and
+    /// who answered for the family.
+    pub async fn changes(&self) -> Result<Vec<Change>, CallError> {
+        let id = self.id;
+        self.client.query(move |conversation| conversation.changes(id)).await
     }
 
     /// Says something of our own kinds: alerts, plan, tasks. Refused at once if it would not count as things stand.

@@ -10,6 +10,7 @@ use kring_protocol::ids::{GroupId, Seq};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use super::Conversation;
 use super::event::Event;
 use super::state::{StoredItem, Want};
 use super::step::Step;
@@ -120,6 +121,15 @@ impl Folded {
             self.awaits = Some((self.changes, by.clone()));
         }
         Ok(self.state.apply(&LogEntry::Changed(stored.change.clone())).changed)
+    }
+}
+
+impl Conversation {
+    /// The changes of a case's group, in the order of its log, as this device has merged them: who was in the case from
+    /// each on, and who answered for the family. The first is the one by which this device made or joined it.
+    pub fn changes(&self, case: CaseId) -> Result<Vec<Change>, StoreError> {
+        let changes = self.store.read().changes::<StoredChange>(case, 0)?;
+        Ok(changes.into_iter().map(|(_, stored)| stored.change).collect())
     }
 }
 

@@ -15,6 +15,7 @@ use kring_client::mls::DeviceCredentials;
 use kring_client::store::Store;
 use kring_pki::issue::{IssueError, PrivateKey};
 use kring_pki::verify::{Crls, TrustAnchors};
+use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{Epoch, GroupId, Seq, Signature};
 use kring_protocol::message::{Access, Record, Reply};
 use kring_protocol::mls::{ContentType, private_message};
@@ -22,10 +23,10 @@ use kring_protocol::payload::Payload;
 use kring_protocol::refusal::Refusal;
 use rustls_pki_types::CertificateDer;
 
-use super::{line, name};
+use super::{Copy, line, name};
 use crate::clock;
 use crate::demo::cast::{Player, copy_folder};
-use crate::demo::play::{Played, Removal, Told};
+use crate::demo::play::Removal;
 use crate::demo::scenario::Scenario;
 use crate::demo::tap::{Capture, Tap};
 use crate::demo::timeline::CheckLine;
@@ -130,7 +131,7 @@ pub(in crate::demo) async fn removal(
     scenario: &Scenario,
     wire: &Wire<'_>,
     players: &[Player],
-    played: &Played,
+    reference: &Copy,
     removal: &Removal,
     view_after: &CaseView,
     log: &[Record],
@@ -141,7 +142,7 @@ pub(in crate::demo) async fn removal(
     let Some(commit) = log.iter().find(|record| header_of(record) == Some((epoch, ContentType::Commit))) else {
         return Err(Failure::new(Cause::CheckFailed, "the record of a removal is not in the log"));
     };
-    let after = After::of(log, commit, played, removal);
+    let after = After::of(log, commit, reference, &control.address);
     let tap = wire.connect(removed).await?;
     let proof = stolen.prove(&tap)?;
     let access = Access { group, epoch, proof: Some(proof) };
@@ -182,24 +183,26 @@ struct After<'a> {
     records: Vec<&'a Record>,
     /// Those of them that carry messages.
     spoken: Vec<&'a Record>,
-    /// Those of the messages that the device sent with which the removed one is compared.
+    /// How many items the device said with which the removed one is compared, and how many the others.
     by_control: usize,
+    by_others: usize,
     /// The epoch that the log is in at the end.
     epoch: Epoch,
 }
 
 impl<'a> After<'a> {
-    fn of(log: &'a [Record], commit: &'a Record, played: &Played, removal: &Removal) -> Self {
+    fn of(log: &'a [Record], commit: &'a Record, reference: &Copy, control: &DeviceAddress) -> Self {
         let records: Vec<&Record> = log.iter().filter(|record| record.seq > commit.seq).collect();
         let is_message =
             |record: &&Record| header_of(record).is_some_and(|(_, content)| content == ContentType::Application);
         let spoken: Vec<&Record> = records.iter().copied().filter(is_message).collect();
-        let sent: Vec<Seq> =
-            played.told.iter().filter(|told| told.by == removal.control.0).filter_map(Told::acknowledged).collect();
+        let said = reference.items.iter().filter(|item| item.seq > commit.seq);
+        let (by_control, by_others): (Vec<_>, Vec<_>) = said.partition(|item| item.author == *control);
         let commits = log.iter().filter_map(header_of).filter(|(_, content)| *content == ContentType::Commit);
         Self {
             commit,
-            by_control: spoken.iter().filter(|record| sent.contains(&record.seq)).count(),
+            by_control: by_control.len(),
+            by_others: by_others.len(),
             epoch: commits.map(|(epoch, _)| epoch.next()).max().unwrap_or_default(),
             records,
             spoken,
@@ -297,10 +300,12 @@ fn sealed(
     // What a device itself has sent it cannot decrypt: MLS senders forget the key of a message (RFC 9420 §9.2).
     let read = Stolen::open(wire, control, &removal.control.1, "control")?.decrypts(after.captured());
     findings.note(
-        read == messages - after.by_control,
+        read == after.by_others && read > 0,
         format!(
-            "control: a copy of {}'s device from the same moment decrypts {read}, and sent the other {}",
+            "control: a copy of {}'s device from the same moment decrypts {read} of {} items of others, and \
+             sent the other {} itself",
             name(scenario, removal.control.0),
+            after.by_others,
             after.by_control
         ),
     );

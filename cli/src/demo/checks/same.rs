@@ -1,9 +1,9 @@
-//! Everybody who was there has the same items in the same order.
+//! Everybody who was there has the same items in the same order: messages, and all else that was said in the case.
 
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use kring_client::case::Item;
+use kring_client::case::{Body, Item};
 
 use super::{Copy, line, name, reference};
 use crate::demo::play::Played;
@@ -37,13 +37,14 @@ fn complete(scenario: &Scenario, played: &Played, reference: &Copy) -> CheckLine
             _ => wrong.push(format!("a message of {} is there {} times", name(scenario, told.by), found.len())),
         }
     }
-    let extra = reference.items.len().saturating_sub(played.told.len());
+    let messages = reference.items.iter().filter(|item| item.body.text().is_some()).count();
+    let extra = messages.saturating_sub(played.told.len());
     let holds = wrong.is_empty() && extra == 0 && played.told.len() == scenario.said().count();
     let mut evidence = vec![format!(
-        "{} messages said, {} items in the log of {}",
+        "{} messages said, {messages} in the log of {}, beside {} items of other kinds",
         played.told.len(),
-        reference.items.len(),
-        name(scenario, reference.who)
+        name(scenario, reference.who),
+        reference.items.len() - messages
     )];
     evidence.extend(wrong);
     line("complete", COMPLETE, holds, evidence)
@@ -55,7 +56,8 @@ fn equal(scenario: &Scenario, played: &Played, copies: &[Copy], reference: &Copy
     let mut evidence = Vec::new();
     let digest_of_all = digest(reference.items.iter());
     for copy in copies {
-        let expected: Vec<&Item> = reference.items.iter().filter(|item| was_member(played, copy.who, item)).collect();
+        let expected: Vec<&Item> =
+            reference.items.iter().filter(|item| was_member(scenario, played, copy.who, item, reference)).collect();
         let own = digest(copy.items.iter());
         let equal = own == digest(expected.iter().copied());
         let ascending = copy.items.windows(2).all(|pair| pair[0].seq < pair[1].seq);
@@ -94,23 +96,35 @@ pub(in crate::demo) fn races(played: &Played, concurrent: usize, commits: usize,
         0 => "this time they did not meet: none had to be made again".to_owned(),
         lost => format!("the relay refused {lost} of them whose epoch had ended; its device made it again unnoticed"),
     };
-    let evidence = vec![format!("{commits} Commits in the log for {expected} changes of the members"), lost];
+    let evidence = vec![
+        format!(
+            "{commits} Commits in the log for {expected} changes of the members and of who answers for the family"
+        ),
+        lost,
+    ];
     line("commit_race", claim, commits >= expected, evidence)
 }
 
-fn was_member(played: &Played, who: Who, item: &Item) -> bool {
-    played.told.iter().any(|told| told.item == item.id && told.members.contains(&who))
+/// Whether somebody was in the case when an item was said: for messages as the script says, for all else by the log.
+fn was_member(scenario: &Scenario, played: &Played, who: Who, item: &Item, reference: &Copy) -> bool {
+    match played.told.iter().find(|told| told.item == item.id) {
+        Some(told) => told.members.contains(&who),
+        None => reference.had(&scenario.person(who).address, item),
+    }
 }
 
-/// SHA-256 over record, identifier, author and text of each item, in order, with the lengths.
+/// SHA-256 over record, identifier, author, and text or statement of each item, in order, with the lengths.
 fn digest<'a>(items: impl Iterator<Item = &'a Item>) -> String {
     let mut context = Context::new(&SHA256);
     for item in items {
         let author = item.author.to_uri();
-        let text = item.body.text().unwrap_or_default();
+        let said = match &item.body {
+            Body::Statement(statement) => statement.encode(),
+            body => body.text().unwrap_or_default().as_bytes().to_vec(),
+        };
         context.update(&item.seq.0.to_be_bytes());
         context.update(&item.id.0);
-        for part in [author.as_bytes(), text.as_bytes()] {
+        for part in [author.as_bytes(), &said] {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use kring_client::case::Role;
 
-use super::{Change, What, Who};
+use super::{Change, Deed, Handing, Person, What, Who};
 
 /// How things stand between two steps.
 pub(super) struct Stage {
@@ -14,6 +14,36 @@ pub(super) struct Stage {
     online: Vec<bool>,
     relay: bool,
     created: bool,
+    functions: Vec<String>,
+    /// The open alert: steps of its ladder, and how far it is.
+    alert: Option<(usize, u64)>,
+    plan: PlanStage,
+    handover: Option<Handed>,
+}
+
+/// How far the safety plan is.
+enum PlanStage {
+    None,
+    Drafted(Who),
+    Proposed { missing: Vec<String> },
+}
+
+/// The handover that stands open.
+struct Handed {
+    from: Who,
+    handing: Handing,
+    /// How far each receiver is, in the order of the receivers.
+    reached: Vec<Reached>,
+}
+
+/// How far a receiver of a handover is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reached {
+    Offered,
+    Opened,
+    Understood,
+    Confirmed,
+    Ready,
 }
 
 /// Why a step cannot be played.
@@ -34,6 +64,17 @@ pub(super) enum Problem {
     NotTwo,
     StaysOffline,
     RelayStaysDown,
+    NoAlert,
+    AlertOpen,
+    NoSuchRung,
+    NoPlan,
+    PlanNotTheirs,
+    NotAsked,
+    NoHandover,
+    HandoverOpen,
+    NotAReceiver,
+    HandoverOrder,
+    Observer,
 }
 
 impl fmt::Display for Problem {
@@ -54,19 +95,37 @@ impl fmt::Display for Problem {
             Self::NotTwo => "at_once has at least two changes, each by another person and of another person",
             Self::StaysOffline => "everybody who went offline comes online again before the end",
             Self::RelayStaysDown => "after kill_relay comes start_relay before the end",
+            Self::NoAlert => "no alert is open at this step",
+            Self::AlertOpen => "an alert is resolved before the next one is raised, and before the end",
+            Self::NoSuchRung => "escalated counts the steps of the open alert's ladder, one by one",
+            Self::NoPlan => "no plan is so far at this step: it is drafted, then proposed, then approved",
+            Self::PlanNotTheirs => "a plan is proposed by who drafted it, or by the coordinator or a deputy",
+            Self::NotAsked => "this person's function is not asked to approve the plan, or has approved it",
+            Self::NoHandover => "no handover is open at this step",
+            Self::HandoverOpen => "a handover is completed before the next one is offered, and before the end",
+            Self::NotAReceiver => "this is for a receiver of the handover to do",
+            Self::HandoverOrder => {
+                "a handover is offered, and by each receiver opened, understood, then confirmed by who offered it, and \
+                 ready; then it is completed"
+            }
+            Self::Observer => "observers read and speak",
         })
     }
 }
 
 impl Stage {
     /// Before the first step.
-    pub(super) fn empty(people: usize) -> Self {
+    pub(super) fn empty(people: &[Person]) -> Self {
         Self {
-            roles: vec![None; people],
-            gone: vec![false; people],
-            online: vec![true; people],
+            roles: vec![None; people.len()],
+            gone: vec![false; people.len()],
+            online: vec![true; people.len()],
             relay: true,
             created: false,
+            functions: people.iter().map(|person| person.function.as_str().to_owned()).collect(),
+            alert: None,
+            plan: PlanStage::None,
+            handover: None,
         }
     }
 
@@ -147,6 +206,7 @@ impl Stage {
                     return Err(Problem::RelayRuns);
                 }
             }
+            What::Deed(deed) => self.deed(deed)?,
         }
         Ok(())
     }
@@ -158,6 +218,12 @@ impl Stage {
         }
         if !self.relay {
             return Err(Problem::RelayStaysDown);
+        }
+        if self.alert.is_some() {
+            return Err(Problem::AlertOpen);
+        }
+        if self.handover.is_some() {
+            return Err(Problem::HandoverOpen);
         }
         if self.online.contains(&false) { Err(Problem::StaysOffline) } else { Ok(()) }
     }
@@ -184,5 +250,100 @@ impl Stage {
             Some(_) if !self.relay => Err(Problem::NoRelay),
             Some(_) => Ok(()),
         }
+    }
+
+    fn deed(&mut self, deed: &Deed) -> Result<(), Problem> {
+        if let Some(by) = deed.by() {
+            self.acts(by, &[Role::Coordinator, Role::Deputy, Role::Member, Role::Observer])?;
+            let speaks = matches!(deed, Deed::Raise { .. } | Deed::Acknowledge { acts: false, .. });
+            if self.roles[by.0] == Some(Role::Observer) && !speaks {
+                return Err(Problem::Observer);
+            }
+        }
+        match deed {
+            Deed::Raise { raised, .. } => {
+                if self.alert.replace((raised.ladder.len(), 0)).is_some() {
+                    return Err(Problem::AlertOpen);
+                }
+            }
+            Deed::Acknowledge { .. } => self.alert.map(drop).ok_or(Problem::NoAlert)?,
+            Deed::Escalated(step) => {
+                let (rungs, at) = self.alert.as_mut().ok_or(Problem::NoAlert)?;
+                // The step after the last is that the ladder is exhausted.
+                if *step != *at + 1 || *step > *rungs as u64 + 1 {
+                    return Err(Problem::NoSuchRung);
+                }
+                *at = *step;
+            }
+            Deed::Resolve { .. } => self.alert.take().map(drop).ok_or(Problem::NoAlert)?,
+            Deed::Draft { by, .. } => self.plan = PlanStage::Drafted(*by),
+            Deed::Propose { by, functions } => {
+                let PlanStage::Drafted(author) = &self.plan else { return Err(Problem::NoPlan) };
+                if author != by && !self.manages(*by) {
+                    return Err(Problem::PlanNotTheirs);
+                }
+                self.plan = PlanStage::Proposed { missing: functions.clone() };
+            }
+            Deed::Approve(by) => {
+                let PlanStage::Proposed { missing } = &mut self.plan else { return Err(Problem::NoPlan) };
+                let place = missing.iter().position(|function| *function == self.functions[by.0]);
+                missing.swap_remove(place.ok_or(Problem::NotAsked)?);
+            }
+            Deed::Offer { by, handing } => {
+                if self.handover.is_some() {
+                    return Err(Problem::HandoverOpen);
+                }
+                for who in &handing.to {
+                    match self.roles[who.0] {
+                        None => return Err(Problem::NotInTheCase),
+                        Some(Role::Observer) => return Err(Problem::Observer),
+                        Some(_) if who == by => return Err(Problem::NotAReceiver),
+                        Some(_) => {}
+                    }
+                }
+                if handing.coordinator.is_some() && self.roles[by.0] != Some(Role::Coordinator) {
+                    return Err(Problem::MayNot);
+                }
+                let reached = vec![Reached::Offered; handing.to.len()];
+                self.handover = Some(Handed { from: *by, handing: (**handing).clone(), reached });
+            }
+            Deed::Open(by) => self.receives(*by, Reached::Offered, Reached::Opened)?,
+            Deed::Understand { by, .. } => self.receives(*by, Reached::Opened, Reached::Understood)?,
+            Deed::Confirm(by) => {
+                let handed = self.handover.as_mut().ok_or(Problem::NoHandover)?;
+                if handed.from != *by || !handed.reached.contains(&Reached::Understood) {
+                    return Err(Problem::HandoverOrder);
+                }
+                let understood = handed.reached.iter_mut().filter(|reached| **reached == Reached::Understood);
+                understood.for_each(|reached| *reached = Reached::Confirmed);
+            }
+            Deed::Ready { by, .. } => self.receives(*by, Reached::Confirmed, Reached::Ready)?,
+            Deed::Complete(by) => {
+                let handed = self.handover.take().ok_or(Problem::NoHandover)?;
+                let theirs = handed.from == *by || handed.handing.to.contains(by);
+                if !theirs || handed.reached.iter().any(|reached| *reached != Reached::Ready) {
+                    return Err(Problem::HandoverOrder);
+                }
+                if let Some(coordinator) = handed.handing.coordinator {
+                    self.roles[handed.from.0] = Some(Role::Deputy);
+                    self.roles[coordinator.0] = Some(Role::Coordinator);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn receives(&mut self, by: Who, from: Reached, to: Reached) -> Result<(), Problem> {
+        let handed = self.handover.as_mut().ok_or(Problem::NoHandover)?;
+        let place = handed.handing.to.iter().position(|who| *who == by).ok_or(Problem::NotAReceiver)?;
+        if handed.reached[place] != from {
+            return Err(Problem::HandoverOrder);
+        }
+        handed.reached[place] = to;
+        Ok(())
+    }
+
+    fn manages(&self, who: Who) -> bool {
+        matches!(self.roles[who.0], Some(Role::Coordinator | Role::Deputy))
     }
 }

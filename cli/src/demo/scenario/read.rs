@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::check::Stage;
+use super::deed::{RawAcknowledge, RawAlert, RawDeed, RawOffer, RawPlan, RawPropose, RawReady, RawSaying};
 use super::{Change, Organisation, Person, Said, Scenario, Step, What, Who};
 use crate::outcome::{Cause, Failure};
 
@@ -78,6 +79,19 @@ struct RawStep {
     online: Option<Spanned<String>>,
     kill_relay: Option<bool>,
     start_relay: Option<bool>,
+    alert: Option<RawAlert>,
+    acknowledge: Option<RawAcknowledge>,
+    escalated: Option<u64>,
+    resolve: Option<RawSaying>,
+    plan: Option<Box<RawPlan>>,
+    propose: Option<RawPropose>,
+    approve: Option<Spanned<String>>,
+    offer: Option<Box<RawOffer>>,
+    open: Option<Spanned<String>>,
+    understand: Option<RawSaying>,
+    confirm: Option<Spanned<String>>,
+    ready: Option<RawReady>,
+    complete: Option<Spanned<String>>,
 
     at: Option<String>,
     by: Option<Spanned<String>>,
@@ -103,12 +117,36 @@ pub(crate) fn read(text: &str) -> Result<Scenario, ScenarioError> {
         line: error.span().map_or(1, |span| line_of(text, span.start)),
         problem: error.message().to_owned(),
     })?;
-    Reader { text, people: BTreeMap::new() }.scenario(raw)
+    Reader { text, people: BTreeMap::new(), addresses: Vec::new() }.scenario(raw)
 }
 
-struct Reader<'a> {
+/// Reads with the file's text at hand, for its lines, and everybody by id.
+pub(super) struct Reader<'a> {
     text: &'a str,
     people: BTreeMap<String, Who>,
+    pub(super) addresses: Vec<ProfessionalAddress>,
+}
+
+impl RawStep {
+    /// The deeds of a step, which are one or none.
+    fn deeds(&mut self) -> Vec<RawDeed> {
+        let deeds = [
+            self.alert.take().map(RawDeed::Alert),
+            self.acknowledge.take().map(RawDeed::Acknowledge),
+            self.escalated.take().map(RawDeed::Escalated),
+            self.resolve.take().map(RawDeed::Resolve),
+            self.plan.take().map(RawDeed::Plan),
+            self.propose.take().map(RawDeed::Propose),
+            self.approve.take().map(RawDeed::Approve),
+            self.offer.take().map(RawDeed::Offer),
+            self.open.take().map(RawDeed::Open),
+            self.understand.take().map(RawDeed::Understand),
+            self.confirm.take().map(RawDeed::Confirm),
+            self.ready.take().map(RawDeed::Ready),
+            self.complete.take().map(RawDeed::Complete),
+        ];
+        deeds.into_iter().flatten().collect()
+    }
 }
 
 impl Reader<'_> {
@@ -132,10 +170,12 @@ impl Reader<'_> {
             if self.people.insert(person.id.get_ref().clone(), Who(people.len())).is_some() {
                 return Err(self.wrong(&person.id, "another person has this id"));
             }
-            people.push(self.person(&person, &places, &organisations)?);
+            let person = self.person(&person, &places, &organisations)?;
+            self.addresses.push(person.address.clone());
+            people.push(person);
         }
         let mut steps = Vec::new();
-        let mut stage = Stage::empty(people.len());
+        let mut stage = Stage::empty(&people);
         for step in raw.step {
             let line = line_of(self.text, step.span().start);
             let step = self.step(step.into_inner(), line)?;
@@ -187,8 +227,9 @@ impl Reader<'_> {
         })
     }
 
-    fn step(&self, raw: RawStep, line: usize) -> Result<Step, ScenarioError> {
+    fn step(&self, mut raw: RawStep, line: usize) -> Result<Step, ScenarioError> {
         let here = |problem: &str| ScenarioError { line, problem: problem.to_owned() };
+        let mut deeds = raw.deeds();
         let verbs = [
             raw.chapter.is_some(),
             raw.create.is_some(),
@@ -202,7 +243,7 @@ impl Reader<'_> {
             raw.kill_relay.is_some(),
             raw.start_relay.is_some(),
         ];
-        if verbs.iter().filter(|present| **present).count() != 1 {
+        if verbs.iter().filter(|present| **present).count() + deeds.len() != 1 {
             return Err(here("a step says exactly one thing that happens, such as say = \"…\" or add = \"…\""));
         }
         let is_message = raw.say.is_some();
@@ -222,7 +263,9 @@ impl Reader<'_> {
         }
         let by = |by: Option<Spanned<String>>| by.ok_or_else(|| here("`by` is missing")).and_then(|by| self.who(&by));
 
-        let what = if let Some(chapter) = raw.chapter {
+        let what = if let Some(deed) = deeds.pop() {
+            What::Deed(self.deed(deed)?)
+        } else if let Some(chapter) = raw.chapter {
             What::Chapter(chapter)
         } else if let Some(who) = raw.create {
             What::Create(self.who(&who)?)
@@ -262,7 +305,7 @@ impl Reader<'_> {
         Ok(Step { line, at: raw.at, what })
     }
 
-    fn who(&self, id: &Spanned<String>) -> Result<Who, ScenarioError> {
+    pub(super) fn who(&self, id: &Spanned<String>) -> Result<Who, ScenarioError> {
         self.people.get(id.get_ref()).copied().ok_or_else(|| self.wrong(id, "no person has this id"))
     }
 
@@ -277,7 +320,7 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong<T>(&self, at: &Spanned<T>, problem: impl ToString) -> ScenarioError {
+    pub(super) fn wrong<T>(&self, at: &Spanned<T>, problem: impl ToString) -> ScenarioError {
         ScenarioError { line: line_of(self.text, at.span().start), problem: problem.to_string() }
     }
 }
@@ -300,6 +343,7 @@ fn line_of(text: &str, byte: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Deed;
     use super::*;
 
     const CAST: &str = "title = \"T\"\ninvented = true\n\
@@ -342,6 +386,45 @@ mod tests {
         }
     }
 
+    /// Two in the case, and the beginning of what is about to be wrong, with the number of its lines.
+    fn refused_deed(deeds: &str) -> (usize, String) {
+        let begin = "[[step]]\ncreate = \"a\"\n[[step]]\nadd = \"b\"\nby = \"a\"\n";
+        let (line, problem) = refused(&format!("{begin}{deeds}"));
+        (line - begin.lines().count(), problem)
+    }
+
+    #[test]
+    fn what_is_wrong_about_an_alert_a_plan_or_a_handover_is_named_with_its_line() {
+        let alert = "[[step]]\n[step.alert]\nby = \"a\"\nlevel = \"high\"\nwhat = \"w\"\naction = \"x\"\n\
+                     functions = [\"police\"]\nwithin = 0.5\n";
+        let offer = "[[step]]\n[step.offer]\nby = \"a\"\nto = [\"b\"]\nscope = \"s\"\nurgency = \"soon\"\n\
+                     situation = \"s\"\nbackground = \"b\"\nassessment = \"a\"\nrecommendation = \"r\"\n\
+                     actions = []\ncontingency = \"c\"\n";
+        let resolve = "[[step]]\n[step.resolve]\nby = \"a\"\ntext = \"t\"\n";
+        for (deeds, line, words) in [
+            (format!("{alert}whithin = 3\n"), 9, "unknown field"),
+            (alert.replace("high", "hot"), 4, "a level is"),
+            (alert.replace("\"w\"", "\" \""), 5, "out of bounds"),
+            (alert.to_owned(), 1, "an alert is resolved"),
+            (format!("{alert}[[step]]\nescalated = 2\n"), 9, "one by one"),
+            (resolve.to_owned(), 1, "no alert"),
+            ("[[step]]\napprove = \"a\"\n".to_owned(), 1, "drafted, then proposed"),
+            ("[[step]]\napprove = \"a\"\nonline = \"a\"\n".to_owned(), 1, "exactly one"),
+            (offer.to_owned(), 1, "completed before"),
+            (offer.replace("to = [\"b\"]", "to = [\"x\"]"), 4, "no person"),
+            (offer.replace("soon", "now"), 6, "an urgency is"),
+            (format!("{offer}coordinator = \"a\"\n"), 13, "one of the receivers"),
+            (format!("{offer}[[step]]\ncomplete = \"a\"\n"), 13, "opened, understood"),
+            (format!("{offer}[[step]]\nopen = \"a\"\n"), 13, "a receiver"),
+        ] {
+            let (found, problem) = refused_deed(&deeds);
+            assert_eq!(found, line, "{deeds}: {problem}");
+            assert!(problem.contains(words), "{deeds}: {problem}");
+        }
+        let played = format!("[[step]]\ncreate = \"a\"\n{alert}[[step]]\nescalated = 1\n{resolve}");
+        assert!(read(&format!("{CAST}{played}")).is_ok(), "the step after the last is that nobody is left");
+    }
+
     #[test]
     fn the_built_in_scenario_is_what_the_demo_promises() {
         let scenario =
@@ -354,6 +437,11 @@ mod tests {
         assert!(has(|what| matches!(what, What::AtOnce(changes) if changes.len() == 2)));
         assert!(has(|what| matches!(what, What::KillRelay)));
         assert!(has(|what| matches!(what, What::Remove { .. })));
+        assert!(has(|what| matches!(what, What::Deed(Deed::Acknowledge { acts: false, .. }))));
+        assert!(has(|what| matches!(what, What::Deed(Deed::Escalated(1)))));
+        assert!(has(|what| matches!(what, What::Deed(Deed::Complete(_)))));
+        let approvals = scenario.steps.iter().filter(|step| matches!(step.what, What::Deed(Deed::Approve(_))));
+        assert_eq!(approvals.count(), 2);
 
         // Somebody is offline for at least a third of what is said.
         let (mut away, mut missed, mut most) = (None, 0, 0);
