@@ -130,7 +130,12 @@ async fn perform(
     let copies = folder.join("copies");
     let mut play = Play::begin(scenario, &mut theatre.players, relay, &copies, arguments.pace).await?;
     for step in &scenario.steps {
-        progress.print(&play.step(step).await?)?;
+        let played = play.step(step).await;
+        let line = played.map_err(|failure| Failure {
+            what: format!("line {} of the scenario: {}", step.line, failure.what),
+            ..failure
+        })?;
+        progress.print(&line)?;
         progress.step();
         if arguments.pace {
             tokio::time::sleep(step.reading_time()).await;

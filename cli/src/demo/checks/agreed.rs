@@ -62,7 +62,8 @@ fn steps(items: &[Item], alert: ItemId) -> Vec<(&Item, u64)> {
 
 fn rung(alert: &Alert, item: &Item, step: u64) -> String {
     let asked = usize::try_from(step).ok().and_then(|step| alert.raise.ladder.get(step.checked_sub(1)?));
-    let asked = asked.map_or_else(|| "nobody is left".to_owned(), |rung| functions(&[rung.function.clone()]));
+    let asked =
+        asked.map_or_else(|| "nobody is left".to_owned(), |rung| functions(std::slice::from_ref(&rung.function)));
     format!(
         "step {step} asks {asked}: told by the device of {} at record {}, {} ms after the time to act was over",
         item.author_name,

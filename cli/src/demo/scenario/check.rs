@@ -19,6 +19,8 @@ pub(super) struct Stage {
     alert: Option<(usize, u64)>,
     plan: PlanStage,
     handover: Option<Handed>,
+    /// Who answers for the family: a handover moves it, a role does not.
+    responsible: Vec<Who>,
 }
 
 /// How far the safety plan is.
@@ -75,6 +77,8 @@ pub(super) enum Problem {
     NotAReceiver,
     HandoverOrder,
     Observer,
+    NotResponsible,
+    SolelyResponsible,
 }
 
 impl fmt::Display for Problem {
@@ -108,6 +112,8 @@ impl fmt::Display for Problem {
                 "a handover is offered, and by each receiver opened, understood, then confirmed by who offered it, and \
                  ready; then it is completed"
             }
+            Self::NotResponsible => "who offers a handover answers for the family, which only a handover moves",
+            Self::SolelyResponsible => "who alone answers for the family hands over first, and is removed then",
             Self::Observer => "observers read and speak",
         })
     }
@@ -126,6 +132,7 @@ impl Stage {
             alert: None,
             plan: PlanStage::None,
             handover: None,
+            responsible: Vec::new(),
         }
     }
 
@@ -142,6 +149,7 @@ impl Stage {
                 }
                 self.created = true;
                 self.roles[who.0] = Some(Role::Coordinator);
+                self.responsible = vec![*who];
             }
             What::Add(change) => self.add(change)?,
             What::AtOnce(changes) => {
@@ -173,8 +181,10 @@ impl Stage {
                     None => return Err(Problem::NotInTheCase),
                     Some(Role::Coordinator) => return Err(Problem::CoordinatorRemoved),
                     Some(_) if !self.online[who.0] => return Err(Problem::Offline),
+                    Some(_) if self.responsible == [*who] => return Err(Problem::SolelyResponsible),
                     Some(_) => {}
                 }
+                self.responsible.retain(|other| other != who);
                 self.roles[who.0] = None;
                 self.gone[who.0] = true;
             }
@@ -293,6 +303,9 @@ impl Stage {
                 if self.handover.is_some() {
                     return Err(Problem::HandoverOpen);
                 }
+                if !self.responsible.contains(by) {
+                    return Err(Problem::NotResponsible);
+                }
                 for who in &handing.to {
                     match self.roles[who.0] {
                         None => return Err(Problem::NotInTheCase),
@@ -324,6 +337,8 @@ impl Stage {
                 if !theirs || handed.reached.iter().any(|reached| *reached != Reached::Ready) {
                     return Err(Problem::HandoverOrder);
                 }
+                self.responsible.retain(|who| *who != handed.from);
+                self.responsible.extend(handed.handing.to);
                 if let Some(coordinator) = handed.handing.coordinator {
                     self.roles[handed.from.0] = Some(Role::Deputy);
                     self.roles[coordinator.0] = Some(Role::Coordinator);

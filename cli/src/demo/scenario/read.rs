@@ -412,6 +412,7 @@ mod tests {
             ("[[step]]\napprove = \"a\"\nonline = \"a\"\n".to_owned(), 1, "exactly one"),
             (offer.to_owned(), 1, "completed before"),
             (offer.replace("to = [\"b\"]", "to = [\"x\"]"), 4, "no person"),
+            (offer.replace("by = \"a\"\nto = [\"b\"]", "by = \"b\"\nto = [\"a\"]"), 1, "answers for the family"),
             (offer.replace("soon", "now"), 6, "an urgency is"),
             (format!("{offer}coordinator = \"a\"\n"), 13, "one of the receivers"),
             (format!("{offer}[[step]]\ncomplete = \"a\"\n"), 13, "opened, understood"),
