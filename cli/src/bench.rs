@@ -8,6 +8,7 @@
 //! A run in which something was lost, came twice or out of order ends with exit code 9, whatever its figures.
 
 mod bare;
+mod client;
 mod disk;
 mod ground;
 mod kring;
@@ -77,6 +78,9 @@ pub(crate) struct BenchArguments {
     /// Devices of idle, return and handshakes.
     #[arg(long, default_value_t = 1_000, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     devices: u32,
+    /// Messages of client, besides those that are sent one by one.
+    #[arg(long, default_value_t = 10_000, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
+    items: u32,
     /// Added to every sync of the server's disk, such as 1ms or 500us.
     #[arg(long, default_value = "0ms", value_name = "TIME", value_parser = delay)]
     sync_delay: Duration,

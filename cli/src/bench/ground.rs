@@ -107,6 +107,11 @@ impl Ground {
         (0..count).map(|number| self.device(number)).collect()
     }
 
+    /// So many professionals with one device each.
+    pub(super) fn professionals(&self, count: usize) -> Outcome<Vec<Device>> {
+        (0..count).map(|number| self.device(number * DEVICES_EACH)).collect()
+    }
+
     fn device(&self, number: usize) -> Outcome<Device> {
         let internal = |error: &dyn std::fmt::Display| Failure::new(Cause::Internal, error);
         let professional = format!("p{}@{DOMAIN}", number / DEVICES_EACH);

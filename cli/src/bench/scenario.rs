@@ -54,6 +54,8 @@ pub(crate) enum Scenario {
     Idle,
     /// A device that is 10,000 records behind reads them, then 20 at once while others talk.
     CatchUp,
+    /// One device of the library: sending, receiving, adding, opening a case and a profile.
+    Client,
 }
 
 impl Scenario {
@@ -84,12 +86,13 @@ impl Scenario {
             Self::Handshakes => bench.handshakes(self).await,
             Self::Idle => bench.idle(self).await,
             Self::CatchUp => bench.catch_up(self).await,
+            Self::Client => bench.client(self).await,
         }
     }
 }
 
 impl Bench {
-    async fn server(&self) -> Outcome<Server> {
+    pub(super) async fn server(&self) -> Outcome<Server> {
         self.server_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
     }
 
