@@ -289,11 +289,9 @@ impl Step<'_> {
     /// Sends the state to those whom this device has added by a Commit.
     pub(super) fn send_snapshot(&mut self, case: CaseId, group: GroupId, seq: Seq) -> Result<(), StoreError> {
         let folded = self.take_folded(case, None)?;
-        let parts = if folded.state.is_bare() || folded.awaits.is_some() {
-            Vec::new()
-        } else {
-            SnapshotSays::of(&folded.state, group, seq)
-        };
+        // Who joined while there was nothing to tell waits for ever for what never came, and has the whole state all the
+        // same. Of somebody to whom it is still to come the state is short: members who were there dispute it.
+        let parts = if folded.state.is_bare() { Vec::new() } else { SnapshotSays::of(&folded.state, group, seq) };
         self.put_folded(case, folded)?;
         for part in parts {
             self.state_item(case, &Statement::Snapshot(part))?;

@@ -107,6 +107,22 @@ fn a_joiner_is_told_the_state_by_whoever_adds_it_and_nobody_disputes_it() {
 }
 
 #[test]
+fn who_joined_while_there_was_nothing_to_tell_tells_those_whom_they_add() {
+    let mut world = World::together(&["anne", "bert"]);
+    let (case, professional) = (world.case, who("bert"));
+    world.command(0, Command::SetRole { case, professional, role: Role::Deputy });
+    world.states(0, &task("een", Some("bert")));
+    world.settle();
+    let cees = world.device("cees", 1);
+    world.settle();
+    world.add(1, "cees", Role::Member);
+    world.settle();
+    world.same_state(&[0, 1, cees]);
+    assert_eq!(world.state(cees).open_tasks().count(), 1);
+    assert!(world.state(0).disputes().is_empty());
+}
+
+#[test]
 fn a_false_snapshot_is_disputed_for_everybody_to_see() {
     let mut world = World::together(&["anne", "bert"]);
     world.states(0, &task("een", Some("bert")));
