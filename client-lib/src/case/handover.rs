@@ -2,7 +2,7 @@
 //!
 //! offered → received → understood → ready → completed; declined, withdrawn, expired. The words are items; what
 //! everybody must agree on whatever they have read (that it stands, that the sender has confirmed a receiver's synthesis,
-//! that a receiver can start, that it is completed or has ended) are Commits, judged by [`Duties`](super::Duties) before
+//! that a receiver can start, that it is completed or has ended) are Commits, judged by [`Duties`] before
 //! they are merged. **Responsibility follows those alone.** Refused: a synthesis before every section of the dossier has
 //! been opened, and every word that is somebody else's to say.
 
