@@ -15,6 +15,7 @@ use crate::demo::DemoArguments;
 use crate::device::DeviceCommand;
 use crate::directory::DirectoryCommand;
 use crate::follow::FollowArguments;
+use crate::handover::HandoverCommand;
 use crate::passphrase::PassphraseArguments;
 use crate::plan::PlanCommand;
 use crate::read::ReadArguments;
@@ -111,6 +112,9 @@ pub(crate) enum Command {
     /// Tasks: who does what by when
     #[command(subcommand)]
     Task(TaskCommand),
+    /// Hand a family over: offer, understand, take over, or not
+    #[command(subcommand)]
+    Handover(HandoverCommand),
     /// What waits for you, over all cases
     Inbox,
     /// Check, export or forward the log of what was done on this device

@@ -1,4 +1,4 @@
-//! `kring case`: opens cases, shows them, and decides who takes part.
+//! `kring case`: opens cases, shows them, and decides who takes part. How they end is in [`closing`].
 
 use std::io::{self, Write};
 
@@ -10,6 +10,8 @@ use kring_protocol::address::ProfessionalAddress;
 use serde::Serialize;
 
 use crate::arguments::GlobalArguments;
+use crate::closing::{self, CloseArguments, DutiesLine, EraseArguments, HoldArguments};
+use crate::handover::HandoverLine;
 use crate::lines::{self, CaseLine, MemberLine};
 use crate::names;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -26,6 +28,7 @@ EXAMPLES:
   kring case add familie b.devries@veiligthuis.example --role deputy
   kring case show familie
   kring case remove familie b.dev
+  kring case close familie --propose 30
 
 Cases can be named by the first letters of their title or of their id, members by those of their address.")]
 pub(crate) enum CaseCommand {
@@ -90,6 +93,12 @@ pub(crate) enum CaseCommand {
         #[arg(long, value_name = "SEQ")]
         as_of: Option<u64>,
     },
+    /// Close a case: propose it, state what becomes of your own file, close it
+    Close(CloseArguments),
+    /// Hold a case back from being erased
+    Hold(HoldArguments),
+    /// Erase a closed case, on every device and at the relay
+    Erase(EraseArguments),
     /// Give a professional another role
     Role {
         /// The case: the beginning of its title or id.
@@ -277,8 +286,19 @@ async fn act(session: &Session, command: CaseCommand, output: Output) -> Outcome
             for member in case.members().await? {
                 output.print(&MemberLine::from(&member))?;
             }
+            let state = case.state().await?;
+            output.print(&DutiesLine::of(case.id(), &state))?;
+            for (id, handover) in state.open_handovers() {
+                output.print(&HandoverLine::of(&case.id().to_hex(), id, handover, false))?;
+            }
+            if let Some(line) = closing::erasure(session, case.id()).await? {
+                output.print(&line)?;
+            }
             in_step(&view)
         }
+        CaseCommand::Close(arguments) => closing::close(session, arguments, output).await,
+        CaseCommand::Hold(arguments) => closing::hold(session, arguments, output).await,
+        CaseCommand::Erase(arguments) => closing::erase(session, arguments, output).await,
         CaseCommand::Add { case, address, role } => add(session, &case, &address, role, output).await,
         CaseCommand::Remove { case, member } => {
             session.try_to_catch_up().await?;

@@ -39,6 +39,7 @@ pub(crate) fn warning(event: &ClientEvent) -> Option<Warning> {
             | Event::WithoutCoordinator { .. }
             | Event::CoordinatorClaimed { .. }
             | Event::TakenOut { .. }
+            | Event::Erasing { .. }
     );
     let (case, name, message) = describe(event).filter(|_| warns)?;
     Some(Warning { case, name, message })

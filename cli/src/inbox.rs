@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::arguments::GlobalArguments;
 use crate::clock::{local, rfc3339};
+use crate::closing;
 use crate::lines::visible;
 use crate::names::SHORT_ID;
 use crate::outcome::Outcome;
@@ -31,7 +32,7 @@ struct WaitingLine {
     title: String,
     /// Which kind; `docs/cli.md` lists them.
     what: &'static str,
-    /// The alert, version of the plan, task or snapshot.
+    /// The alert, version of the plan, task, handover or snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +60,8 @@ pub(crate) async fn run(global: &GlobalArguments, output: Output) -> Outcome {
 async fn inbox(session: &Session, output: Output) -> Outcome {
     session.try_to_catch_up().await?;
     let mut all: Vec<(CaseView, CaseState, Waiting)> = Vec::new();
-    let mut unread = Vec::new();
+    let (mut ends, mut unread) = (Vec::new(), Vec::new());
+    let domain = session.client.address().professional.domain().to_owned();
     for view in session.client.cases().await? {
         if !matches!(view.status, CaseStatus::Open | CaseStatus::Broken) {
             continue;
@@ -67,13 +69,14 @@ async fn inbox(session: &Session, output: Output) -> Outcome {
         let case = session.client.case(view.case).await?;
         let state = case.state().await?;
         all.extend(case.waiting().await?.into_iter().map(|waiting| (view.clone(), state.clone(), waiting)));
+        ends.extend(closing::waiting(&state, &domain, view.role).map(|end| (view.clone(), end)));
         let count = case.unread(MOST_UNREAD).await?;
         if count > 0 {
             unread.push((view, count));
         }
     }
     all.sort_by_key(|(_, _, waiting)| *waiting);
-    if all.is_empty() && unread.is_empty() {
+    if all.is_empty() && ends.is_empty() && unread.is_empty() {
         output.note(&say!("inbox-empty"));
     }
     if all.iter().any(|(_, _, waiting)| matches!(waiting, Waiting::AlertExhausted(_))) {
@@ -87,6 +90,17 @@ async fn inbox(session: &Session, output: Output) -> Outcome {
             what,
             id: Some(id.to_hex()),
             due: due.map(rfc3339),
+            unread: None,
+            shown,
+        })?;
+    }
+    for (view, (what, shown)) in ends {
+        output.print(&WaitingLine {
+            case: view.case.to_hex(),
+            title: view.title,
+            what,
+            id: None,
+            due: None,
             unread: None,
             shown,
         })?;

@@ -11,10 +11,12 @@ mod bench;
 mod case;
 mod certificates;
 mod clock;
+mod closing;
 mod demo;
 mod device;
 mod directory;
 mod follow;
+mod handover;
 mod happened;
 mod inbox;
 mod lines;
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         Command::Alert(command) => block_on(interruptible(alert::run(command, &global, output))),
         Command::Plan(command) => block_on(interruptible(plan::run(command, &global, output))),
         Command::Task(command) => block_on(interruptible(task::run(command, &global, output))),
+        Command::Handover(command) => block_on(interruptible(handover::run(command, &global, output))),
         Command::Inbox => block_on(interruptible(inbox::run(&global, output))),
         Command::Audit(command) => block_on(interruptible(audit::run(command, &global, output))),
         Command::Wipe(arguments) => wipe::run(&arguments, &global.profile, output),

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use kring_client::api::{CallError, ConnectError, NotDone, OpenError, RenewError, SearchError};
+use kring_client::api::{CallError, ConnectError, NotDone, NotOffered, OpenError, RenewError, SearchError};
+use kring_client::case::dossier::DossierError;
 use kring_client::conversation::CommandError;
 use kring_client::identity::wipe::WipeError;
 use kring_client::identity::{ProfileError, SetupError};
@@ -192,6 +193,25 @@ impl From<CallError> for Failure {
             CallError::Command(error) => error.into(),
             CallError::Store(error) => error.into(),
             CallError::Closed => Self::told(Cause::Internal, &error),
+        }
+    }
+}
+
+impl From<NotOffered> for Failure {
+    fn from(error: NotOffered) -> Self {
+        match error {
+            NotOffered::Call(error) => error.into(),
+            NotOffered::Dossier(error) => {
+                let cause = match error {
+                    DossierError::NoSuchThing | DossierError::Bounds => Cause::Usage,
+                    DossierError::Restricted(_)
+                    | DossierError::Entry
+                    | DossierError::TakenBack(_)
+                    | DossierError::NoProof(_)
+                    | DossierError::Incomplete => Cause::Refused,
+                };
+                Self::told(cause, &error)
+            }
         }
     }
 }

@@ -75,7 +75,8 @@ pub(crate) async fn send_anyway(
     relayed(session, case, sent, no_wait).await
 }
 
-async fn relayed(session: &Session, case: &Case, sent: Sent, no_wait: bool) -> Outcome<SentLine> {
+/// Waits until something is at the relay, or only says that it is stored.
+pub(crate) async fn relayed(session: &Session, case: &Case, sent: Sent, no_wait: bool) -> Outcome<SentLine> {
     let mut line = SentLine { case: case.id().to_hex(), item: sent.item().to_hex(), state: "queued", record: None };
     if no_wait {
         return Ok(line);

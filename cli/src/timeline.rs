@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use crate::alert::AlertLine;
 use crate::clock::local;
+use crate::closing::DutiesLine;
+use crate::handover::HandoverLine;
 use crate::lines::{ItemLine, MemberLine, role_word, visible};
 use crate::outcome::Outcome;
 use crate::output::{Line, Output};
@@ -85,11 +87,15 @@ pub(crate) async fn print(
             })?;
         }
     }
+    output.print(&DutiesLine::of(view.case, &state))?;
     for (alert, of) in state.closed_alerts().chain(state.open_alerts()) {
         output.print(&AlertLine::of(&id, alert, of))?;
     }
     for (task, of) in state.closed_tasks().chain(state.open_tasks()) {
         output.print(&TaskLine::of(&id, task, of))?;
+    }
+    for (handover, of) in state.closed_handovers().chain(state.open_handovers()) {
+        output.print(&HandoverLine::of(&id, handover, of, true))?;
     }
     for (version, of) in state.closed_plans().chain(state.open_plans()) {
         let (by, at) = (of.by.as_str(), local(of.at));

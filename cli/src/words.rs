@@ -43,6 +43,7 @@ const CATALOGUES: [(Language, &[&str]); 2] = [
             include_str!("../locales/en/library.ftl"),
             include_str!("../locales/en/case.ftl"),
             include_str!("../locales/en/work.ftl"),
+            include_str!("../locales/en/handover.ftl"),
         ],
     ),
     (
@@ -52,6 +53,7 @@ const CATALOGUES: [(Language, &[&str]); 2] = [
             include_str!("../locales/nl/library.ftl"),
             include_str!("../locales/nl/case.ftl"),
             include_str!("../locales/nl/work.ftl"),
+            include_str!("../locales/nl/handover.ftl"),
         ],
     ),
 ];

@@ -3,6 +3,7 @@
 //! the administrator to whom it is passed on.
 
 use kring_client::api::{CallError, ConnectError, NotDone, OpenError, RelayFault};
+use kring_client::case::dossier::{DossierError, Unproven};
 use kring_client::case::{DraftError, DutyRefused, Refused};
 use kring_client::conversation::{CommandError, CommitRefused, Dropped, Held, NotAdded, Suspicion};
 use kring_client::identity::ProfileError;
@@ -151,6 +152,30 @@ impl Told for DutyRefused {
             Self::Statements => say!("duty-statements"),
             Self::Stage => say!("duty-stage"),
             Self::Held => say!("duty-held"),
+        }
+    }
+}
+
+impl Told for DossierError {
+    fn told(&self) -> String {
+        match self {
+            Self::NoSuchThing => say!("dossier-error-no-such-thing"),
+            Self::Restricted(position) => say!("dossier-error-restricted", number = position.0),
+            Self::Entry => say!("dossier-error-entry"),
+            Self::TakenBack(position) => say!("dossier-error-taken-back", number = position.0),
+            Self::NoProof(position) => say!("dossier-error-no-proof", number = position.0),
+            Self::Bounds => say!("dossier-error-bounds"),
+            Self::Incomplete => say!("dossier-error-incomplete"),
+        }
+    }
+}
+
+impl Told for Unproven {
+    fn told(&self) -> String {
+        match self {
+            Self::Unreadable => say!("unproven-unreadable"),
+            Self::Certificate => say!("unproven-certificate"),
+            Self::Signature => say!("unproven-signature"),
         }
     }
 }

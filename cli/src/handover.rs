@@ -1,0 +1,557 @@
+//! `kring handover`: responsibility for a family is offered, understood, taken over, or not taken.
+//!
+//! Every step says what the next one is and whose: whoever hands over stays responsible until it is completed. What cannot
+//! be done yet is refused before anybody has written a text for it, with what has to come first (`steps`).
+
+mod dossier;
+mod form;
+mod lines;
+mod steps;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use kring_client::api::{Case, Changed, Pending};
+use kring_client::case::handover::{Handover, Urgency};
+use kring_client::case::{CaseState, CaseView, ItemId, Role};
+use kring_protocol::address::ProfessionalAddress;
+
+use crate::alert::moment;
+use crate::arguments::GlobalArguments;
+use crate::clock;
+use crate::lines::visible;
+use crate::names;
+use crate::outcome::{Cause, Failure, Outcome};
+use crate::output::Output;
+use crate::say::{self};
+use crate::session::{Session, in_step};
+use crate::text::{edited, editor, file_or_input, text};
+use crate::things::{state, thing};
+use crate::words::say;
+
+use self::dossier::{SectionLine, Wishes};
+use self::form::OfferForm;
+use self::lines::StepLine;
+
+pub(crate) use self::lines::HandoverLine;
+
+/// What can be done with handovers.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+EXAMPLES:
+  kring handover offer familie --to carla --scope \"De zorg voor het gezin\" --situation \"...\" --preview
+  kring handover offer familie --to carla --coordinator carla --scope \"...\" --situation \"...\" --accept-by +2d
+  kring handover show familie                      how far it is, and who does what next
+  kring handover open familie                      the next section of the dossier
+  kring handover ask familie \"Is de school ingelicht?\"
+  kring handover answer familie \"Ja, vrijdag.\"
+  kring handover understand familie \"Het gezin is ...\"
+  kring handover confirm familie carla
+  kring handover ready familie \"2026-11-23 09:00\"
+  kring handover complete familie
+  kring handover decline familie \"Wij hebben geen plaats.\"
+
+Whoever hands over stays responsible until it is completed. A handover is named by the beginning of its id, and need not
+be where only one can be meant.")]
+pub(crate) enum HandoverCommand {
+    /// Offer to hand a family over, with a dossier
+    Offer(Box<OfferArguments>),
+    /// Show the handovers of a case
+    List {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// Ended ones too.
+        #[arg(long)]
+        all: bool,
+        /// As they were after this record.
+        #[arg(long, value_name = "SEQ")]
+        as_of: Option<u64>,
+    },
+    /// Show a handover: what it is about, how far everybody is, what comes next
+    Show {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// The handover: the beginning of its id.
+        handover: Option<String>,
+        /// As it was after this record.
+        #[arg(long, value_name = "SEQ")]
+        as_of: Option<u64>,
+    },
+    /// Read a section of the dossier; as a receiver you say with it that you have opened it
+    Open {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// Which section, from 1; without it the next one that you have not opened.
+        section: Option<u64>,
+        /// The handover: the beginning of its id.
+        #[arg(long)]
+        handover: Option<String>,
+    },
+    /// Ask the sender something
+    Ask {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// The question; - for standard input.
+        text: Option<String>,
+        /// The handover: the beginning of its id.
+        #[arg(long)]
+        handover: Option<String>,
+    },
+    /// Answer a question
+    Answer {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// The answer; - for standard input.
+        text: Option<String>,
+        /// The question: the beginning of its id; not needed while only one is open.
+        #[arg(long)]
+        question: Option<String>,
+        /// The handover: the beginning of its id.
+        #[arg(long)]
+        handover: Option<String>,
+    },
+    /// Say in your own words what you have understood
+    Understand {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// What you have understood; - for standard input.
+        text: Option<String>,
+        /// The handover: the beginning of its id.
+        #[arg(long)]
+        handover: Option<String>,
+    },
+    /// Confirm that a receiver has understood
+    Confirm {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// Who: the beginning of the address; not needed while only one waits for it.
+        receiver: Option<String>,
+        /// The handover: the beginning of its id.
+        #[arg(long)]
+        handover: Option<String>,
+    },
+    /// Say what is missing or wrong in what a receiver has understood
+    Correct {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// What is missing; - for standard input.
+        text: Option<String>,
+        /// Who: the beginning of the address; not needed while only one waits for it.
+        #[arg(long, value_name = "PERSON")]
+        receiver: Option<String>,
+        /// The handover: the beginning of its id.
+        #[arg(long)]
+        handover: Option<String>,
+    },
+    /// Say that you can start, and when
+    Ready {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// When you start; without it now.
+        #[arg(default_value = "+0m", hide_default_value = true)]
+        start: String,
+        /// The handover: the beginning of its id.
+        #[arg(long)]
+        handover: Option<String>,
+    },
+    /// Complete a handover: responsibility moves
+    Complete {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// The handover: the beginning of its id.
+        handover: Option<String>,
+    },
+    /// Do not take it, as a receiver
+    Decline {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// Why not; - for standard input.
+        reason: Option<String>,
+        /// The handover: the beginning of its id.
+        #[arg(long)]
+        handover: Option<String>,
+    },
+    /// Take it back, as the sender; or clear it away, as the coordinator or a deputy
+    Withdraw {
+        /// The case: the beginning of its title or id.
+        case: String,
+        /// Why; - for standard input.
+        reason: Option<String>,
+        /// The handover: the beginning of its id.
+        #[arg(long)]
+        handover: Option<String>,
+    },
+}
+
+/// Arguments of `kring handover offer`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+EXAMPLES:
+  kring handover offer familie --to carla --scope \"De zorg voor het gezin\" --situation \"...\" --preview
+  kring handover offer familie --to carla --scope \"...\" --situation \"...\" --leave-out 12 --with-restricted 17
+  kring handover offer familie --to carla --template > offer.json     to be edited, then:
+  kring handover offer familie --input offer.json
+
+--preview shows exactly what receivers will see, with the number of each item, and sends nothing. Nothing restricted is in a
+dossier unless it is named. What is missing is written in the editor of EDITOR.")]
+pub(crate) struct OfferArguments {
+    /// The case: the beginning of its title or id.
+    case: String,
+    /// Who has to be ready to take over: the beginning of the address; once for each.
+    #[arg(long, value_name = "PERSON")]
+    to: Vec<String>,
+    /// Who of them becomes coordinator with it.
+    #[arg(long, value_name = "PERSON")]
+    coordinator: Option<String>,
+    /// What is handed over, in a line.
+    #[arg(long, value_name = "TEXT")]
+    scope: Option<String>,
+    /// How urgent it is; without it routine.
+    #[arg(long, value_enum)]
+    urgency: Option<UrgencyArgument>,
+    /// What is the matter now.
+    #[arg(long, value_name = "TEXT")]
+    situation: Option<String>,
+    /// How it came about.
+    #[arg(long, value_name = "TEXT")]
+    background: Option<String>,
+    /// What you make of it.
+    #[arg(long, value_name = "TEXT")]
+    assessment: Option<String>,
+    /// What you recommend.
+    #[arg(long, value_name = "TEXT")]
+    recommendation: Option<String>,
+    /// What has to be done; once for each.
+    #[arg(long = "action", value_name = "TEXT")]
+    actions: Vec<String>,
+    /// What to do if it goes wrong.
+    #[arg(long, value_name = "TEXT")]
+    contingency: Option<String>,
+    /// By when the receivers should have started.
+    #[arg(long, value_name = "TIME")]
+    start_by: Option<String>,
+    /// Until when everybody has to be ready; it expires otherwise.
+    #[arg(long, value_name = "TIME")]
+    accept_by: Option<String>,
+    /// The dossier: suggested, none, or a file with a choice as JSON; without it suggested.
+    #[arg(long, value_name = "suggested|none|FILE")]
+    dossier: Option<String>,
+    /// A restricted item that goes into the dossier all the same, by its number; once for each.
+    #[arg(long, value_name = "ITEM")]
+    with_restricted: Vec<u64>,
+    /// An item that stays out of the dossier, by its number; once for each.
+    #[arg(long, value_name = "ITEM")]
+    leave_out: Vec<u64>,
+    /// Where what is in the dossier comes from; shown beside each entry.
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// Why it is handed over; shown beside each entry.
+    #[arg(long, value_name = "TEXT")]
+    purpose: Option<String>,
+    /// Show what receivers will see, and send nothing.
+    #[arg(long)]
+    preview: bool,
+    /// Print the whole offer as --input takes it, with the dossier spelled out, and send nothing.
+    #[arg(long, conflicts_with = "preview")]
+    template: bool,
+    /// All of it as JSON or TOML from a file, or - for standard input; what is given besides goes before it.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+}
+
+/// How urgent, as an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum UrgencyArgument {
+    /// In the ordinary course
+    Routine,
+    /// Within days
+    Soon,
+    /// At once
+    Immediate,
+}
+
+impl From<UrgencyArgument> for Urgency {
+    fn from(urgency: UrgencyArgument) -> Self {
+        match urgency {
+            UrgencyArgument::Routine => Self::Routine,
+            UrgencyArgument::Soon => Self::Soon,
+            UrgencyArgument::Immediate => Self::Immediate,
+        }
+    }
+}
+
+/// Runs `kring handover`.
+pub(crate) async fn run(command: HandoverCommand, global: &GlobalArguments, output: Output) -> Outcome {
+    let session = Session::open(global, output).await?;
+    let done = act(&session, command, global, output).await;
+    session.close().await;
+    done
+}
+
+async fn act(session: &Session, command: HandoverCommand, global: &GlobalArguments, output: Output) -> Outcome {
+    session.try_to_catch_up().await?;
+    let (case, view) = session.case(command.case()).await?;
+    let place = Place { session, case: &case, view: &view, global, output };
+    match command {
+        HandoverCommand::Offer(arguments) => place.offer(*arguments).await,
+        HandoverCommand::List { all, as_of, .. } => place.list(all, as_of).await,
+        HandoverCommand::Show { handover, as_of, .. } => place.show(handover, as_of).await,
+        HandoverCommand::Open { section, handover, .. } => place.open(section, handover).await,
+        step => {
+            in_step(&view)?;
+            place.step(step).await
+        }
+    }
+}
+
+impl HandoverCommand {
+    fn case(&self) -> &str {
+        match self {
+            Self::Offer(arguments) => &arguments.case,
+            Self::List { case, .. }
+            | Self::Show { case, .. }
+            | Self::Open { case, .. }
+            | Self::Ask { case, .. }
+            | Self::Answer { case, .. }
+            | Self::Understand { case, .. }
+            | Self::Confirm { case, .. }
+            | Self::Correct { case, .. }
+            | Self::Ready { case, .. }
+            | Self::Complete { case, .. }
+            | Self::Decline { case, .. }
+            | Self::Withdraw { case, .. } => case,
+        }
+    }
+}
+
+/// One command's case, and where its answer goes.
+struct Place<'a> {
+    session: &'a Session,
+    case: &'a Case,
+    view: &'a CaseView,
+    global: &'a GlobalArguments,
+    output: Output,
+}
+
+impl Place<'_> {
+    fn own(&self) -> &ProfessionalAddress {
+        &self.session.client.address().professional
+    }
+
+    fn write(&self, given: Option<String>) -> Outcome<String> {
+        text(given, &self.global.profile, "", self.output)
+    }
+
+    async fn offer(&self, arguments: OfferArguments) -> Outcome {
+        in_step(self.view)?;
+        let (preview, template, input) = (arguments.preview, arguments.template, arguments.input.clone());
+        let mut wishes = Wishes::of(&arguments);
+        let mut form = match &input {
+            Some(file) => OfferForm::read(&file_or_input(file, self.output)?)?,
+            None => OfferForm::default(),
+        };
+        form.take(arguments);
+        if !preview && !template && form.lacks_words() {
+            if let Some(editor) = editor().filter(|_| input.is_none() && std::io::stdin().is_terminal()) {
+                form = OfferForm::read(&edited(&editor, &self.global.profile, &form.to_edit())?)?;
+            }
+            form.is_whole()?;
+        }
+        wishes.form(form.dossier.take(), self.output)?;
+        let state = self.case.state().await?;
+        let (choice, left_out) = dossier::choose(self.case, &state, &self.view.title, &wishes).await?;
+        if template {
+            form.dossier = Some(dossier::spelled_out(&choice));
+            return self.output.plain(&form.to_json());
+        }
+        let shown = self.case.preview_dossier(choice.clone()).await?;
+        if preview {
+            for line in SectionLine::preview(&choice, &shown) {
+                self.output.print(&line)?;
+            }
+            if shown.is_empty() {
+                self.output.note(&say!("dossier-empty"));
+            }
+            for line in dossier::left_out(self.case, &left_out).await? {
+                self.output.print(&line)?;
+            }
+            self.output.note(&say!("dossier-preview-only"));
+            return self.session.viewed(self.view.case, "dossier", shown.len() as u64).await;
+        }
+        let members = self.case.members().await?;
+        let person = |words: &str| {
+            let found = names::member(&members, words).cloned();
+            found.map_err(|failure| Failure { advice: Some(say!("handover-add-first")), ..failure })
+        };
+        let (id, pending) = self.case.offer_handover(form.draft(person)?, choice).await?;
+        if !left_out.is_empty() {
+            self.output.note(&say!("dossier-left-out-count", count = left_out.len()));
+        }
+        self.done(pending, StepLine::new(self.case, id, "offered", None)).await
+    }
+
+    async fn list(&self, all: bool, as_of: Option<u64>) -> Outcome {
+        let state = state(self.case, as_of).await?;
+        let closed: Vec<_> = if all { state.closed_handovers().collect() } else { Vec::new() };
+        let mut count = 0;
+        for (id, handover) in closed.into_iter().chain(state.open_handovers()) {
+            self.output.print(&HandoverLine::of(&self.case.id().to_hex(), id, handover, false))?;
+            count += 1;
+        }
+        if count == 0 {
+            self.output.note(&say!("handover-none"));
+        }
+        self.session.viewed(self.view.case, "handovers", count).await
+    }
+
+    async fn show(&self, words: Option<String>, as_of: Option<u64>) -> Outcome {
+        let state = state(self.case, as_of).await?;
+        let (id, handover) = match words {
+            // The latest of those that have ended, if none is open.
+            None if state.open_handovers().next().is_none() => {
+                state.closed_handovers().last().ok_or_else(no_handover)?
+            }
+            words => one(&state, words.as_deref(), |_| true)?,
+        };
+        self.output.print(&HandoverLine::of(&self.case.id().to_hex(), id, handover, true))?;
+        self.session.viewed(self.view.case, "handovers", 1).await
+    }
+
+    async fn open(&self, section: Option<u64>, words: Option<String>) -> Outcome {
+        let own = self.own();
+        let mut now = self.case.state().await?;
+        let receives = |handover: &Handover| handover.reception(own).is_some();
+        let (id, handover) = one(&now, words.as_deref(), receives)?;
+        if handover.reception(own).is_some_and(|reception| reception.received.is_none()) {
+            // This device says by itself that it has the dossier; sections count as opened only after that.
+            self.session.outbox_empty().await?;
+            now = self.case.state().await?;
+        }
+        let handover = now.handover(id).ok_or_else(no_handover)?;
+        let section = steps::section(handover, own, section)?;
+        let index = section - 1;
+        let read = self.case.open_section(id, index).await?;
+        let sections = handover.offer.dossier.len();
+        self.output.print(&SectionLine::received(section, sections, &read))?;
+        self.session.viewed(self.view.case, "dossier", read.entries.len() as u64).await?;
+        self.session.outbox_empty().await?;
+        let now = self.case.state().await?;
+        if let Some(reception) = now.handover(id).filter(|now| now.is_open()).and_then(|now| now.reception(own)) {
+            self.output.note(&match reception.opened.len() {
+                opened if opened < sections => {
+                    say!("dossier-opened-some", opened = opened, sections = sections)
+                }
+                _ if reception.synthesis.is_none() => say!("dossier-opened-all"),
+                _ => return Ok(()),
+            });
+        }
+        Ok(())
+    }
+
+    /// One step of a handover that stands.
+    async fn step(&self, command: HandoverCommand) -> Outcome {
+        let own = self.own();
+        let now = self.case.state().await?;
+        let receives = |handover: &Handover| handover.reception(own).is_some();
+        let sends = |handover: &Handover| handover.from == *own;
+        let either = |handover: &Handover| receives(handover) || sends(handover);
+        let sent = match command {
+            HandoverCommand::Ask { text, handover, .. } => {
+                let (id, of) = one(&now, handover.as_deref(), receives)?;
+                steps::receives(of, own)?;
+                self.case.ask(id, self.write(text)?).await?
+            }
+            HandoverCommand::Answer { text, question, handover, .. } => {
+                let (id, of) = one(&now, handover.as_deref(), sends)?;
+                steps::sends(of, own)?;
+                let open: Vec<_> = of.questions.iter().filter(|question| question.answer.is_none()).collect();
+                if open.is_empty() {
+                    return Err(Failure::new(Cause::Refused, say!("handover-no-question")));
+                }
+                let open: Vec<_> = open.iter().map(|asked| (asked.item, visible(&asked.text))).collect();
+                let question = thing(&open, question.as_deref())?;
+                self.case.answer(id, question, self.write(text)?).await?
+            }
+            HandoverCommand::Understand { text, handover, .. } => {
+                let (id, of) = one(&now, handover.as_deref(), receives)?;
+                steps::understands(of, own)?;
+                self.case.understand(id, self.write(text)?).await?
+            }
+            HandoverCommand::Correct { text, receiver, handover, .. } => {
+                let (id, of) = one(&now, handover.as_deref(), sends)?;
+                let receiver = steps::to_be_confirmed(of, own, receiver.as_deref())?.who.clone();
+                self.case.correct(id, &receiver, self.write(text)?).await?
+            }
+            HandoverCommand::Confirm { receiver, handover, .. } => {
+                let (id, of) = one(&now, handover.as_deref(), sends)?;
+                let reception = steps::to_be_confirmed(of, own, receiver.as_deref())?;
+                let line = StepLine::new(self.case, id, "confirmed", Some(reception.who.to_string()));
+                return self.done(self.case.confirm(id, &reception.who).await?, line).await;
+            }
+            HandoverCommand::Ready { start, handover, .. } => {
+                let (id, of) = one(&now, handover.as_deref(), receives)?;
+                steps::is_ready(of, own)?;
+                let start = moment(&start)?;
+                let line = StepLine::new(self.case, id, "ready", Some(clock::local(start)));
+                return self.done(self.case.ready(id, start).await?, line).await;
+            }
+            HandoverCommand::Complete { handover, .. } => {
+                let (id, of) = one(&now, handover.as_deref(), either)?;
+                steps::completes(of, own)?;
+                let line = StepLine::new(self.case, id, "completed", Some(lines::receivers(of)));
+                return self.done(self.case.complete(id).await?, line).await;
+            }
+            HandoverCommand::Decline { reason, handover, .. } => {
+                let (id, of) = one(&now, handover.as_deref(), receives)?;
+                steps::declines(of, own)?;
+                let pending = self.case.end_handover(id, self.write(reason)?).await?;
+                return self.done(pending, StepLine::new(self.case, id, "declined", None)).await;
+            }
+            HandoverCommand::Withdraw { reason, handover, .. } => {
+                let (id, of) = one(&now, handover.as_deref(), sends)?;
+                let manages = matches!(self.view.role, Role::Coordinator | Role::Deputy);
+                let step = steps::withdraws(of, own, manages)?;
+                let pending = self.case.end_handover(id, self.write(reason)?).await?;
+                return self.done(pending, StepLine::new(self.case, id, step, None)).await;
+            }
+            HandoverCommand::Offer(_)
+            | HandoverCommand::List { .. }
+            | HandoverCommand::Show { .. }
+            | HandoverCommand::Open { .. } => return Ok(()),
+        };
+        self.output.print(&say::relayed(self.session, self.case, sent, self.global.offline).await?)
+    }
+
+    async fn done(&self, pending: Pending<Changed>, line: StepLine) -> Outcome {
+        self.session.done(pending, &say!("waits-for-relay")).await?;
+        // The reason that goes with an end follows the change.
+        self.session.outbox_empty().await?;
+        self.output.print(&line)
+    }
+}
+
+/// The handover that is meant: by its id among all; without one the only open one that fits, or the only open one.
+fn one<'s>(
+    state: &'s CaseState,
+    words: Option<&str>,
+    fits: impl Fn(&Handover) -> bool,
+) -> Outcome<(ItemId, &'s Handover)> {
+    let named = |(id, of): (ItemId, &Handover)| (id, visible(&of.offer.scope));
+    let mut candidates: Vec<_> = state.open_handovers().filter(|(_, of)| fits(of)).map(named).collect();
+    if words.is_some() {
+        candidates = state.open_handovers().chain(state.closed_handovers()).map(named).collect();
+    } else if candidates.is_empty() {
+        candidates = state.open_handovers().map(named).collect();
+    }
+    if candidates.is_empty() {
+        return Err(no_handover());
+    }
+    let id = thing(&candidates, words)?;
+    Ok((id, state.handover(id).ok_or_else(no_handover)?))
+}
+
+fn no_handover() -> Failure {
+    Failure::advised(Cause::Usage, say!("handover-none-open"), say!("handover-none-advice"))
+}
