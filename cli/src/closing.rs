@@ -27,7 +27,7 @@ use crate::words::say;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 EXAMPLES:
-  kring case close familie --propose 30        the coordinator: to be closed, and erased 30 days later
+  kring case close familie --propose 30        the coordinator: to be closed, and to be erased 30 days later
   kring case close familie --state exported    each organisation: what we have to keep is in our own file
   kring case close familie --state not-needed
   kring case close familie                     the coordinator, once every organisation has stated
@@ -271,7 +271,11 @@ impl From<&ErasureReport> for ErasureLine {
         let case = report.case.to_hex();
         let short = |address: &DeviceAddress| address.device.to_hex()[..SHORT_ID].to_owned();
         let (by, at) = (report.by.professional.as_str(), local(report.at));
-        let mut shown = vec![say!("erasure-head", id = &case[..SHORT_ID], by = by, at = at)];
+        let id = &case[..SHORT_ID];
+        let mut shown = vec![match (report.missing.is_empty(), report.at_relay) {
+            (true, Some(_)) => say!("erasure-done", id = id, by = by, at = at),
+            (false, _) | (true, None) => say!("erasure-head", id = id, by = by, at = at),
+        }];
         for (who, at) in &report.attested {
             let (who, device, at) = (who.professional.as_str(), short(who), local(*at));
             shown.push(format!("    {}", say!("erasure-attested", who = who, device = device, at = at)));
@@ -324,10 +328,15 @@ fn changed(case: &Case, change: &'static str, organisation: Option<String>, show
     ChangedLine { case: case.id().to_hex(), change, organisation, shown }
 }
 
-fn coordinates(view: &CaseView) -> Outcome {
-    match view.role {
-        Role::Coordinator => Ok(()),
-        Role::Deputy | Role::Member | Role::Observer => Err(CommandError::Role.into()),
+/// Whether this device's user coordinates the case; who does, if not.
+fn coordinates(view: &CaseView, state: &CaseState) -> Outcome {
+    match (view.role, state.members().coordinator()) {
+        (Role::Coordinator, _) => Ok(()),
+        (Role::Deputy | Role::Member | Role::Observer, Some(who)) => {
+            let advice = say!("close-ask-coordinator", who = who.as_str());
+            Err(Failure::advised(Cause::Refused, say!("close-coordinator-only"), advice))
+        }
+        (Role::Deputy | Role::Member | Role::Observer, None) => Err(CommandError::Role.into()),
     }
 }
 
@@ -341,7 +350,7 @@ pub(crate) async fn close(session: &Session, arguments: CloseArguments, output: 
     let duties = state.duties();
     let (pending, line) = match (arguments.propose, arguments.state, arguments.withdraw) {
         (Some(days), _, _) => {
-            coordinates(&view)?;
+            coordinates(&view, &state)?;
             is_finished(&state)?;
             if duties.stage() == Some(ClosingStage::Proposed) {
                 return Err(Failure::advised(Cause::Refused, say!("close-proposed"), say!("close-proposed-advice")));
@@ -362,12 +371,12 @@ pub(crate) async fn close(session: &Session, arguments: CloseArguments, output: 
             (case.state_file(statement).await?, changed(&case, "stated", Some(domain), shown))
         }
         (None, None, true) => {
-            coordinates(&view)?;
+            coordinates(&view, &state)?;
             is_proposed(duties)?;
             (case.withdraw_closing().await?, changed(&case, "closing_withdrawn", None, say!("closing-withdrawn")))
         }
         (None, None, false) => {
-            coordinates(&view)?;
+            coordinates(&view, &state)?;
             is_proposed(duties)?;
             is_finished(&state)?;
             let silent = silent(&state);
@@ -436,8 +445,9 @@ pub(crate) async fn erase(session: &Session, arguments: EraseArguments, output: 
     let (case, view) = session.case(&words).await?;
     in_step(&view)?;
     if view.status != CaseStatus::Erasing {
-        coordinates(&view)?;
-        can_be_erased(case.state().await?.duties())?;
+        let state = case.state().await?;
+        coordinates(&view, &state)?;
+        can_be_erased(state.duties())?;
         if !arguments.yes && !confirmed(&view.title)? {
             return Err(Failure::advised(Cause::Usage, say!("erase-not-confirmed"), say!("erase-yes-advice")));
         }

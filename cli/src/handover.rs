@@ -421,15 +421,10 @@ impl Place<'_> {
 
     async fn open(&self, section: Option<u64>, words: Option<String>) -> Outcome {
         let own = self.own();
-        let mut now = self.case.state().await?;
+        received(self.session, self.case).await?;
+        let now = self.case.state().await?;
         let receives = |handover: &Handover| handover.reception(own).is_some();
         let (id, handover) = one(&now, words.as_deref(), receives)?;
-        if handover.reception(own).is_some_and(|reception| reception.received.is_none()) {
-            // This device says by itself that it has the dossier; sections count as opened only after that.
-            self.session.outbox_empty().await?;
-            now = self.case.state().await?;
-        }
-        let handover = now.handover(id).ok_or_else(no_handover)?;
         let section = steps::section(handover, own, section)?;
         let index = section - 1;
         let read = self.case.open_section(id, index).await?;
@@ -457,6 +452,7 @@ impl Place<'_> {
         let receives = |handover: &Handover| handover.reception(own).is_some();
         let sends = |handover: &Handover| handover.from == *own;
         let either = |handover: &Handover| receives(handover) || sends(handover);
+        let mut note = None;
         let sent = match command {
             HandoverCommand::Ask { text, handover, .. } => {
                 let (id, of) = one(&now, handover.as_deref(), receives)?;
@@ -477,6 +473,7 @@ impl Place<'_> {
             HandoverCommand::Understand { text, handover, .. } => {
                 let (id, of) = one(&now, handover.as_deref(), receives)?;
                 steps::understands(of, own)?;
+                note = Some(say!("step-understood", from = of.from.as_str()));
                 self.case.understand(id, self.write(text)?).await?
             }
             HandoverCommand::Correct { text, receiver, handover, .. } => {
@@ -521,7 +518,11 @@ impl Place<'_> {
             | HandoverCommand::Show { .. }
             | HandoverCommand::Open { .. } => return Ok(()),
         };
-        self.output.print(&say::relayed(self.session, self.case, sent, self.global.offline).await?)
+        self.output.print(&say::relayed(self.session, self.case, sent, self.global.offline).await?)?;
+        if let Some(note) = note {
+            self.output.note(&note);
+        }
+        Ok(())
     }
 
     async fn done(&self, pending: Pending<Changed>, line: StepLine) -> Outcome {
@@ -530,6 +531,20 @@ impl Place<'_> {
         self.session.outbox_empty().await?;
         self.output.print(&line)
     }
+}
+
+/// This device says by itself that it has a dossier, and only then sections count as opened: waits until that stands in
+/// the log, if there is something to wait for.
+pub(crate) async fn received(session: &Session, case: &Case) -> Outcome {
+    let own = &session.client.address().professional;
+    let state = case.state().await?;
+    let awaited = |handover: &Handover| {
+        handover.is_open() && handover.reception(own).is_some_and(|reception| reception.received.is_none())
+    };
+    if state.open_handovers().any(|(_, handover)| awaited(handover)) {
+        session.outbox_empty().await?;
+    }
+    Ok(())
 }
 
 /// The handover that is meant: by its id among all; without one the only open one that fits, or the only open one.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::arguments::GlobalArguments;
 use crate::clock::{local, rfc3339};
 use crate::closing;
+use crate::handover;
 use crate::lines::visible;
 use crate::names::SHORT_ID;
 use crate::outcome::Outcome;
@@ -67,6 +68,7 @@ async fn inbox(session: &Session, output: Output) -> Outcome {
             continue;
         }
         let case = session.client.case(view.case).await?;
+        handover::received(session, &case).await?;
         let state = case.state().await?;
         all.extend(case.waiting().await?.into_iter().map(|waiting| (view.clone(), state.clone(), waiting)));
         ends.extend(closing::waiting(&state, &domain, view.role).map(|end| (view.clone(), end)));

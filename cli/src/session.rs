@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kring_client::api::{Case, Client, Events, Link, NotDone, Pending};
+use kring_client::api::{Case, Client, ClientEvent, Events, Link, NotDone, Pending};
 use kring_client::audit::{Activity, Note};
 use kring_client::case::{CaseId, CaseStatus, CaseView};
+use kring_client::conversation::Event;
 use kring_client::identity::Profile;
 
 use crate::arguments::GlobalArguments;
@@ -134,10 +135,13 @@ impl Session {
             let message = say!("audit-not-forwarded", reason = failure.what);
             self.output.warning(&Warning { case: None, name: "audit_not_forwarded", message });
         }
+        let own = self.client.address().clone();
         self.client.close().await;
         let Some(mut happened) = self.happened else { return };
         while let Some(event) = happened.next().await {
-            if let Some(warning) = warning(&event) {
+            // Whoever has just ordered it need not be warned of it.
+            let ordered = matches!(&event, ClientEvent::Conversation(Event::Erasing { by, .. }) if *by == own);
+            if let Some(warning) = warning(&event).filter(|_| !ordered) {
                 self.output.warning(&warning);
             }
         }

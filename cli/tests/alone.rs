@@ -30,6 +30,13 @@ fn every_command_has_help() {
         &["demo", "--help"],
         &["audit", "--help"],
         &["wipe", "--help"],
+        &["alert", "--help"],
+        &["plan", "--help"],
+        &["handover", "--help"],
+        &["handover", "offer", "--help"],
+        &["case", "close", "--help"],
+        &["case", "hold", "--help"],
+        &["case", "erase", "--help"],
     ] {
         let done = place.run(words).ok();
         assert!(done.out.contains("EXAMPLES"), "{words:?}");

@@ -53,6 +53,7 @@ next-confirm = { $who } confirms what was understood, or says what is missing: `
 next-complete = { $who } completes it: `kring handover complete CASE`
 
 step-offered = Offered, as { $id }. You stay responsible until it is completed.
+step-understood = Told { $from }, who confirms it or says what is missing; then `kring handover ready CASE TIME`
 step-confirmed = Confirmed: { $who } has understood
 step-ready = You can start on { $start }; the others know
 step-completed = Completed: { $to } is responsible now
@@ -125,7 +126,8 @@ dossier-opened-some = { $opened } of { $sections } sections opened; the next: `k
 dossier-opened-all = You have opened all of it. Say in your own words what you have understood: `kring handover understand CASE`
 dossier-is-empty = this handover has no dossier
 dossier-no-section = there is no section { $section }
-dossier-say-section = you have opened everything, or there is nothing for you to open
+dossier-all-opened = you have opened every section
+dossier-say-section = you are not a receiver, so no section is the next one for you
 dossier-which-section = say which section to read, from 1 to { $last }
 dossier-unopened = you have not opened { $count ->
     [one] section { $sections }
@@ -146,7 +148,7 @@ unproven-signature = this was not signed by the author that it names, or not for
 
 duties-responsible = responsible: { $who }
 duties-held = held by { $organisation }: it may not be erased
-duties-proposed = closing is proposed; erased { $days } days after it is closed
+duties-proposed = closing is proposed; to be erased { $days } days after it is closed
 duties-closed = closed; to be erased { $days } days after it was closed
 duties-exported = { $organisation }: what has to be kept is in its own file
 duties-not-needed = { $organisation }: nothing has to be kept
@@ -154,7 +156,7 @@ duties-silent = { $organisation }: has not stated yet (`kring case close CASE --
 inbox-closing-statement = this case is to be closed: state what becomes of your organisation's file (`kring case close CASE --state exported`, or `not-needed`)
 inbox-closing = every organisation has stated: close the case (`kring case close CASE`)
 
-closing-proposed = Proposed. Every organisation is asked for its statement; the case is erased { $days } days after it is closed
+closing-proposed = Proposed. Every organisation is asked for its statement; the case is to be erased { $days } days after it is closed
 closing-withdrawn = The case stays open
 closing-exported = Stated for { $organisation }: what has to be kept is in its own file
 closing-not-needed = Stated for { $organisation }: nothing has to be kept
@@ -162,10 +164,19 @@ closing-closed = Closed: the case is read only from now on
 close-proposed = closing is proposed already
 close-proposed-advice = other days: `kring case close CASE --withdraw`, then propose again
 close-not-proposed = nobody has proposed to close this case
-close-propose-first = the coordinator does: `kring case close CASE --propose DAYS`, the days after which it is erased
+close-propose-first = the coordinator does: `kring case close CASE --propose DAYS`, the days after which it is to be erased
 close-silent = these organisations have not stated what becomes of their own file: { $organisations }
 close-silent-advice = somebody of each does it with `kring case close CASE --state exported`, or `not-needed`
-close-unfinished = still open: { $alerts } alerts, { $tasks } tasks, { $handovers } handovers
+close-unfinished = still open: { $alerts ->
+    [one] 1 alert
+   *[other] { $alerts } alerts
+  }, { $tasks ->
+    [one] 1 task
+   *[other] { $tasks } tasks
+  }, { $handovers ->
+    [one] 1 handover
+   *[other] { $handovers } handovers
+  }
 close-unfinished-advice = end them first; `kring case timeline CASE` shows them
 hold-held = { $organisation } holds the case: nobody can erase it
 hold-lifted = { $organisation } does not hold the case any more
@@ -182,6 +193,9 @@ erase-pending = the case is being erased, and not every device has attested it y
 erase-pending-advice = each does it as soon as it is online; `kring case erase --report` shows how far it is, --without-waiting does not wait for those who are missing
 erase-no-report = this device has not ordered any such case to be erased
 erase-no-report-advice = `kring case erase --report` shows all that it has
+close-coordinator-only = only the coordinator does this
+close-ask-coordinator = ask { $who }
+erasure-done = Case { $id }: erased everywhere; ordered by { $by }, { $at }
 erasure-head = Case { $id }: being erased by { $by } since { $at }
 erasure-attested = { $who }, device { $device }: destroyed, attested { $at }
 erasure-missing = { $who }, device { $device }: NOT ATTESTED

@@ -53,6 +53,7 @@ next-confirm = { $who } bevestigt wat begrepen is, of zegt wat er ontbreekt: `kr
 next-complete = { $who } rondt af: `kring handover complete CASUS`
 
 step-offered = Aangeboden, als { $id }. U blijft verantwoordelijk tot de overdracht is afgerond.
+step-understood = Gezegd aan { $from }, die het bevestigt of zegt wat er ontbreekt; daarna `kring handover ready CASUS TIJD`
 step-confirmed = Bevestigd: { $who } heeft het begrepen
 step-ready = U kunt beginnen op { $start }; de anderen weten het
 step-completed = Afgerond: { $to } is nu verantwoordelijk
@@ -125,7 +126,8 @@ dossier-opened-some = { $opened } van { $sections } onderdelen geopend; het volg
 dossier-opened-all = U hebt alles geopend. Zeg in eigen woorden wat u begrepen hebt: `kring handover understand CASUS`
 dossier-is-empty = deze overdracht heeft geen dossier
 dossier-no-section = er is geen onderdeel { $section }
-dossier-say-section = u hebt alles geopend, of er is voor u niets te openen
+dossier-all-opened = u hebt elk onderdeel geopend
+dossier-say-section = u bent geen ontvanger, dus geen onderdeel is voor u het volgende
 dossier-which-section = zeg welk onderdeel u wilt lezen, van 1 tot { $last }
 dossier-unopened = u hebt { $count ->
     [one] onderdeel { $sections }
@@ -146,7 +148,7 @@ unproven-signature = dit is niet ondertekend door wie het noemt, of niet voor de
 
 duties-responsible = verantwoordelijk: { $who }
 duties-held = vastgehouden door { $organisation }: hij mag niet worden verwijderd
-duties-proposed = sluiten is voorgesteld; verwijderd { $days } dagen nadat hij is gesloten
+duties-proposed = sluiten is voorgesteld; te verwijderen { $days } dagen nadat hij is gesloten
 duties-closed = gesloten; te verwijderen { $days } dagen nadat hij werd gesloten
 duties-exported = { $organisation }: wat bewaard moet worden staat in het eigen dossier
 duties-not-needed = { $organisation }: er hoeft niets bewaard te worden
@@ -154,7 +156,7 @@ duties-silent = { $organisation }: heeft nog niets verklaard (`kring case close 
 inbox-closing-statement = deze casus wordt gesloten: verklaar wat er met het dossier van uw organisatie gebeurt (`kring case close CASUS --state exported`, of `not-needed`)
 inbox-closing = elke organisatie heeft verklaard: sluit de casus (`kring case close CASUS`)
 
-closing-proposed = Voorgesteld. Elke organisatie wordt om een verklaring gevraagd; de casus wordt verwijderd { $days } dagen nadat hij is gesloten
+closing-proposed = Voorgesteld. Elke organisatie wordt om een verklaring gevraagd; de casus is te verwijderen { $days } dagen nadat hij is gesloten
 closing-withdrawn = De casus blijft open
 closing-exported = Verklaard voor { $organisation }: wat bewaard moet worden staat in het eigen dossier
 closing-not-needed = Verklaard voor { $organisation }: er hoeft niets bewaard te worden
@@ -162,10 +164,19 @@ closing-closed = Gesloten: de casus is voortaan alleen te lezen
 close-proposed = sluiten is al voorgesteld
 close-proposed-advice = andere dagen: `kring case close CASUS --withdraw`, en dan opnieuw voorstellen
 close-not-proposed = niemand heeft voorgesteld deze casus te sluiten
-close-propose-first = dat doet de regisseur: `kring case close CASUS --propose DAGEN`, de dagen waarna hij wordt verwijderd
+close-propose-first = dat doet de regisseur: `kring case close CASUS --propose DAGEN`, de dagen waarna hij te verwijderen is
 close-silent = deze organisaties hebben nog niet verklaard wat er met het eigen dossier gebeurt: { $organisations }
 close-silent-advice = iemand van elk doet dat met `kring case close CASUS --state exported`, of `not-needed`
-close-unfinished = nog open: { $alerts } spoedmeldingen, { $tasks } taken, { $handovers } overdrachten
+close-unfinished = nog open: { $alerts ->
+    [one] 1 spoedmelding
+   *[other] { $alerts } spoedmeldingen
+  }, { $tasks ->
+    [one] 1 taak
+   *[other] { $tasks } taken
+  }, { $handovers ->
+    [one] 1 overdracht
+   *[other] { $handovers } overdrachten
+  }
 close-unfinished-advice = beëindig ze eerst; `kring case timeline CASUS` toont ze
 hold-held = { $organisation } houdt de casus vast: niemand kan hem verwijderen
 hold-lifted = { $organisation } houdt de casus niet meer vast
@@ -182,6 +193,9 @@ erase-pending = de casus wordt verwijderd, en nog niet elk apparaat heeft dat be
 erase-pending-advice = elk doet dat zodra het online is; `kring case erase --report` toont hoe ver het is, --without-waiting wacht niet op wie ontbreekt
 erase-no-report = dit apparaat heeft zo'n casus niet laten verwijderen
 erase-no-report-advice = `kring case erase --report` toont alles wat er is
+close-coordinator-only = alleen de regisseur doet dit
+close-ask-coordinator = vraag het { $who }
+erasure-done = Casus { $id }: overal verwijderd; opdracht van { $by }, { $at }
 erasure-head = Casus { $id }: wordt verwijderd door { $by } sinds { $at }
 erasure-attested = { $who }, apparaat { $device }: vernietigd, bevestigd { $at }
 erasure-missing = { $who }, apparaat { $device }: NIET BEVESTIGD

@@ -260,7 +260,8 @@ impl HandoverLine {
         if let Some(by) = offer.start_by {
             shown.push(say!("handover-start-by", at = local(by)));
         }
-        if let Some(by) = offer.accept_by.filter(|_| handover.is_open()) {
+        let waits = handover.is_open() && handover.stage() < HandoverStage::Ready;
+        if let Some(by) = offer.accept_by.filter(|_| waits) {
             shown.push(say!("handover-accept-by", at = local(by)));
         }
         if handover.is_open() {

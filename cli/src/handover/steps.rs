@@ -52,6 +52,7 @@ pub(super) fn section(handover: &Handover, own: &ProfessionalAddress, wanted: Op
         (Some(section), _) => Err(unusable(say!("dossier-no-section", section = section))),
         (None, Some(next)) => Ok(next + 1),
         (None, None) if sections == 1 => Ok(1),
+        (None, None) if opened.is_some() => Err(unusable(say!("dossier-all-opened"))),
         (None, None) => Err(unusable(say!("dossier-say-section"))),
     }
 }
