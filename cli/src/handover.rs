@@ -346,6 +346,7 @@ impl Place<'_> {
 
     async fn offer(&self, arguments: OfferArguments) -> Outcome {
         in_step(self.view)?;
+        steps::can_be_offered(&self.case.state().await?)?;
         let (preview, template, input) = (arguments.preview, arguments.template, arguments.input.clone());
         let mut wishes = Wishes::of(&arguments);
         let mut form = match &input {

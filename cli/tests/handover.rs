@@ -244,6 +244,8 @@ fn a_case_is_closed_with_both_statements_and_erased_with_a_report_of_who_attests
     close(&["--withdraw"]).ok();
     assert_eq!(close(&["--propose", "30"]).ok().json()[0]["change"], "closing_proposed");
     refused(&family.anne(&["case", "erase", "fam", "--yes"]), 3);
+    let late = ["handover", "offer", "fam", "--to", "bo", "--scope", "x", "--situation", "y"];
+    assert!(refused(&family.anne(&late), 3).1.contains("--withdraw"), "the case is about to be closed");
     assert_eq!(waits(family.bo(&["inbox"])), ["closing_statement"]);
     close(&["--state", "exported"]).ok();
     assert!(refused(&close(&[]), 3).0.contains("opvang.example"));

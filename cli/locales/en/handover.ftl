@@ -82,6 +82,8 @@ handover-understand-first = first `kring handover open CASE`, then `kring handov
 handover-not-ready = not everybody has said that they can start: { $names }
 handover-show-next = `kring handover show CASE` says what comes next, and from whom
 handover-no-question = nobody waits for an answer
+handover-case-closing = closing this case is proposed, so nothing is handed over
+handover-case-closing-advice = the coordinator takes that back first: `kring case close CASE --withdraw`
 handover-add-first = a receiver has to be in the case: `kring case show CASE` shows who is, `kring case add CASE ADDRESS` adds somebody
 handover-to-nobody = it is said nowhere to whom
 handover-to-advice = give --to PERSON, once for each who has to be ready
@@ -148,15 +150,24 @@ unproven-signature = this was not signed by the author that it names, or not for
 
 duties-responsible = responsible: { $who }
 duties-held = held by { $organisation }: it may not be erased
-duties-proposed = closing is proposed; to be erased { $days } days after it is closed
-duties-closed = closed; to be erased { $days } days after it was closed
+duties-proposed = closing is proposed; to be erased { $days ->
+    [one] 1 day
+   *[other] { $days } days
+  } after it is closed
+duties-closed = closed; to be erased { $days ->
+    [one] 1 day
+   *[other] { $days } days
+  } after it was closed
 duties-exported = { $organisation }: what has to be kept is in its own file
 duties-not-needed = { $organisation }: nothing has to be kept
 duties-silent = { $organisation }: has not stated yet (`kring case close CASE --state exported`, or `not-needed`)
 inbox-closing-statement = this case is to be closed: state what becomes of your organisation's file (`kring case close CASE --state exported`, or `not-needed`)
 inbox-closing = every organisation has stated: close the case (`kring case close CASE`)
 
-closing-proposed = Proposed. Every organisation is asked for its statement; the case is to be erased { $days } days after it is closed
+closing-proposed = Proposed. Every organisation is asked for its statement; the case is to be erased { $days ->
+    [one] 1 day
+   *[other] { $days } days
+  } after it is closed
 closing-withdrawn = The case stays open
 closing-exported = Stated for { $organisation }: what has to be kept is in its own file
 closing-not-needed = Stated for { $organisation }: nothing has to be kept

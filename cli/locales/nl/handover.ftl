@@ -82,6 +82,8 @@ handover-understand-first = eerst `kring handover open CASUS`, dan `kring handov
 handover-not-ready = nog niet iedereen heeft gezegd te kunnen beginnen: { $names }
 handover-show-next = `kring handover show CASUS` zegt wat er nu moet gebeuren, en door wie
 handover-no-question = niemand wacht op een antwoord
+handover-case-closing = voorgesteld is deze casus te sluiten, dus wordt er niets overgedragen
+handover-case-closing-advice = de regisseur trekt dat eerst in: `kring case close CASUS --withdraw`
 handover-add-first = een ontvanger moet in de casus zijn: `kring case show CASUS` toont wie dat zijn, `kring case add CASUS ADRES` voegt iemand toe
 handover-to-nobody = er staat nergens aan wie
 handover-to-advice = geef --to PERSOON, één keer voor elke die klaar moet zijn om te beginnen
@@ -148,15 +150,24 @@ unproven-signature = dit is niet ondertekend door wie het noemt, of niet voor de
 
 duties-responsible = verantwoordelijk: { $who }
 duties-held = vastgehouden door { $organisation }: hij mag niet worden verwijderd
-duties-proposed = sluiten is voorgesteld; te verwijderen { $days } dagen nadat hij is gesloten
-duties-closed = gesloten; te verwijderen { $days } dagen nadat hij werd gesloten
+duties-proposed = sluiten is voorgesteld; te verwijderen { $days ->
+    [one] 1 dag
+   *[other] { $days } dagen
+  } nadat hij is gesloten
+duties-closed = gesloten; te verwijderen { $days ->
+    [one] 1 dag
+   *[other] { $days } dagen
+  } nadat hij werd gesloten
 duties-exported = { $organisation }: wat bewaard moet worden staat in het eigen dossier
 duties-not-needed = { $organisation }: er hoeft niets bewaard te worden
 duties-silent = { $organisation }: heeft nog niets verklaard (`kring case close CASUS --state exported`, of `not-needed`)
 inbox-closing-statement = deze casus wordt gesloten: verklaar wat er met het dossier van uw organisatie gebeurt (`kring case close CASUS --state exported`, of `not-needed`)
 inbox-closing = elke organisatie heeft verklaard: sluit de casus (`kring case close CASUS`)
 
-closing-proposed = Voorgesteld. Elke organisatie wordt om een verklaring gevraagd; de casus is te verwijderen { $days } dagen nadat hij is gesloten
+closing-proposed = Voorgesteld. Elke organisatie wordt om een verklaring gevraagd; de casus is te verwijderen { $days ->
+    [one] 1 dag
+   *[other] { $days } dagen
+  } nadat hij is gesloten
 closing-withdrawn = De casus blijft open
 closing-exported = Verklaard voor { $organisation }: wat bewaard moet worden staat in het eigen dossier
 closing-not-needed = Verklaard voor { $organisation }: er hoeft niets bewaard te worden

@@ -2,6 +2,8 @@
 //! for it. The library judges once more, together with every other member; this only says what to do.
 
 use kring_client::case::handover::{Handover, Reception};
+use kring_client::case::{CaseState, ClosingStage};
+use kring_client::conversation::CommandError;
 use kring_protocol::address::ProfessionalAddress;
 
 use super::lines::{ended, receivers};
@@ -16,6 +18,17 @@ fn is_open(handover: &Handover) -> Outcome {
     match ended(handover) {
         Some(how) => Err(refused(say!("handover-is-over", how = how), say!("handover-is-over-advice"))),
         None => Ok(()),
+    }
+}
+
+/// Whether a handover can be offered in a case at all.
+pub(super) fn can_be_offered(state: &CaseState) -> Outcome {
+    match state.duties().stage() {
+        None => Ok(()),
+        Some(ClosingStage::Proposed) => {
+            Err(refused(say!("handover-case-closing"), say!("handover-case-closing-advice")))
+        }
+        Some(ClosingStage::Closed | ClosingStage::Erasing) => Err(CommandError::Closed.into()),
     }
 }
 
