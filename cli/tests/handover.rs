@@ -64,6 +64,11 @@ fn refused(done: &Done, code: i32) -> (String, String) {
     (text("message"), text("advice"))
 }
 
+/// The names of an object's fields.
+fn fields(value: &Value) -> Vec<&str> {
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
 fn waits(done: Done) -> Vec<String> {
     let name = |line: Value| line["what"].as_str().expect("a name").to_owned();
     done.ok().json().into_iter().map(name).filter(|what| what != "unread").collect()
@@ -130,6 +135,28 @@ fn a_late_joiner_reads_the_story_takes_over_and_the_sender_can_leave() {
         assert_eq!(opened["section"], section);
         let entries = opened["entries"].as_array().expect("entries").clone();
         assert!(entries.iter().all(|entry| entry["proven"] == true), "each is its author's");
+        assert_eq!(
+            fields(&entries[0]),
+            [
+                "about",
+                "author",
+                "device",
+                "entry",
+                "function",
+                "item",
+                "name",
+                "organisation",
+                "proven",
+                "purpose",
+                "relayed_at",
+                "restricted",
+                "sent_at",
+                "shared_for",
+                "source",
+                "statement",
+                "text"
+            ]
+        );
         said.extend(entries.iter().map(|entry| (entry["name"].clone(), entry["text"].clone())));
     }
     assert_eq!(said[1], ("Anne Jansen".into(), "De buren belden.".into()));
@@ -149,6 +176,38 @@ fn a_late_joiner_reads_the_story_takes_over_and_the_sender_can_leave() {
     assert_eq!(family.shown("carla")["next"][0]["what"], "synthesis");
     family.carla(&["handover", "understand", "fam", "Ze zijn veilig, de school weet het."]).ok();
     let before = family.shown("anne");
+    assert_eq!(
+        fields(&before),
+        [
+            "accept_by",
+            "actions",
+            "assessment",
+            "at",
+            "background",
+            "case",
+            "contingency",
+            "coordinator",
+            "dossier",
+            "from",
+            "handover",
+            "next",
+            "questions",
+            "receptions",
+            "recommendation",
+            "scope",
+            "situation",
+            "stage",
+            "standing",
+            "start_by",
+            "to",
+            "type",
+            "urgency"
+        ]
+    );
+    assert_eq!(
+        fields(&before["receptions"][0]),
+        ["correction", "opened", "ready", "received", "stage", "synthesis", "understood", "who"]
+    );
     assert_eq!(before["questions"][0]["answer"], "Ja, vrijdag.");
     let (unconfirmed, _) = refused(&family.carla(&["handover", "ready", "fam"]), 3);
     assert!(unconfirmed.contains("anne@politie.example"), "{unconfirmed}");
@@ -159,6 +218,7 @@ fn a_late_joiner_reads_the_story_takes_over_and_the_sender_can_leave() {
     assert_eq!((&ready["stage"], &ready["next"][0]["what"]), (&"ready".into(), &"complete".into()));
     let case = family.anne(&["case", "show", "fam"]).ok().json();
     let duties = case.iter().find(|line| line["type"] == "duties").expect("duties");
+    assert_eq!(fields(duties), ["case", "closing", "holds", "responsible", "type"]);
     assert_eq!(duties["responsible"][0], "anne@politie.example", "until it is completed");
     family.anne(&["handover", "complete", "fam"]).ok();
 
@@ -271,6 +331,7 @@ fn a_case_is_closed_with_both_statements_and_erased_with_a_report_of_who_attests
     assert_eq!(erased.code, 5, "Bo's device is not online: {erased:?}");
     assert!(!erased.err.contains("\"warning\""), "whoever orders it is not warned of it");
     let report = erased.json().remove(0);
+    assert_eq!(fields(&report), ["at", "attested", "by", "case", "erased_at_relay", "missing", "type"]);
     assert_eq!(
         (&report["missing"][0]["address"], &report["erased_at_relay"]),
         (&"bo@opvang.example".into(), &Value::Null)

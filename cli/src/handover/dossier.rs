@@ -16,7 +16,7 @@ use kring_client::case::task::TaskSays;
 use kring_client::case::{Body, CaseState, Position, Sensitivity, Statement};
 use serde::{Deserialize, Serialize};
 
-use super::OfferArguments;
+use super::arguments::OfferArguments;
 use crate::alert::functions;
 use crate::clock::{local, local_day, rfc3339};
 use crate::lines::{function_word, visible};

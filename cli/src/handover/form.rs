@@ -6,8 +6,8 @@ use kring_client::case::handover::{Summary, Urgency};
 use kring_protocol::address::ProfessionalAddress;
 use serde::{Deserialize, Serialize};
 
+use super::arguments::{OfferArguments, UrgencyArgument};
 use super::dossier::DossierForm;
-use super::{OfferArguments, UrgencyArgument};
 use crate::alert::moment;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::words::say;
