@@ -245,7 +245,8 @@ impl Place<'_> {
             HandoverCommand::Withdraw { reason, handover, .. } => {
                 let (id, of) = one(&now, handover.as_deref(), sends)?;
                 let manages = matches!(self.view.role, Role::Coordinator | Role::Deputy);
-                let step = steps::withdraws(of, own, manages)?;
+                let stands = now.duties().handover(id).is_some();
+                let step = steps::withdraws(of, own, manages, stands)?;
                 let pending = self.case.end_handover(id, self.write(reason)?).await?;
                 return self.done(pending, StepLine::new(self.case, id, step, None)).await;
             }

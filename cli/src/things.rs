@@ -27,7 +27,8 @@ pub(crate) fn thing(candidates: &[(ItemId, String)], words: Option<&str>) -> Out
         _ => {
             let list: Vec<String> =
                 found.iter().take(10).map(|(id, shown)| format!("    {}  {shown}", short(*id))).collect();
-            let advice = format!("{}\n{}", say!("ambiguous-advice"), list.join("\n"));
+            let how = if wanted.is_empty() { say!("name-the-thing") } else { say!("ambiguous-advice") };
+            let advice = format!("{how}\n{}", list.join("\n"));
             Err(Failure::advised(Cause::Usage, say!("ambiguous-thing"), advice))
         }
     }

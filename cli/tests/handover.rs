@@ -262,6 +262,9 @@ fn a_handover_that_is_not_taken_says_why_and_moves_nothing() {
     let declined = family.shown("anne");
     assert_eq!((&declined["stage"], &declined["reason"]), (&"declined".into(), &"Wij hebben geen plaats.".into()));
     refused(&family.anne(&["handover", "withdraw", "fam", "te laat"]), 2);
+    let id = declined["handover"].as_str().expect("an id");
+    let (over, _) = refused(&family.anne(&["handover", "withdraw", "fam", "te laat", "--handover", id]), 3);
+    assert!(over.contains("bo@opvang.example"), "it says how it ended: {over}");
 
     let template = family.place.run(&[
         "--profile",

@@ -39,6 +39,7 @@ handover-cleared = ended by { $by }{ $reason }
 
 reception-offered = { $who }: their device does not have the dossier yet
 reception-received = { $who }: has opened everything
+reception-has-offer = { $who }: has the offer
 reception-opened = { $who }: has opened { $opened } of { $sections } sections
 reception-written = { $who }: has said what they have understood
 reception-understood = { $who }: has understood, as the sender confirms

@@ -12,6 +12,7 @@ no-such-thing-at-all = there is nothing of that kind that this could be about
 no-such-thing = nothing of that kind has an id that begins with "{ $words }"
 no-such-thing-advice = `kring case timeline CASE` shows all there is
 ambiguous-thing = this could be about more than one
+name-the-thing = name one by the beginning of its id; it could be
 
 level-acute = ACUTE
 level-high = HIGH

@@ -39,6 +39,7 @@ handover-cleared = beëindigd door { $by }{ $reason }
 
 reception-offered = { $who }: het apparaat heeft het dossier nog niet
 reception-received = { $who }: heeft alles geopend
+reception-has-offer = { $who }: heeft het aanbod
 reception-opened = { $who }: heeft { $opened } van { $sections } onderdelen geopend
 reception-written = { $who }: heeft in eigen woorden gezegd wat begrepen is
 reception-understood = { $who }: heeft het begrepen, zoals wie overdraagt bevestigt

@@ -12,6 +12,7 @@ no-such-thing-at-all = er is niets waarover dit kan gaan
 no-such-thing = er is niets waarvan het kenmerk begint met "{ $words }"
 no-such-thing-advice = `kring case timeline CASUS` toont alles wat er is
 ambiguous-thing = dit kan over meer dan één gaan
+name-the-thing = noem er één met het begin van het kenmerk; het kan zijn
 
 level-acute = ACUUT
 level-high = HOOG

@@ -158,6 +158,7 @@ fn reception_words(reception: &Reception, sections: usize) -> String {
             say!("reception-opened", who = who, opened = reception.opened.len(), sections = sections)
         }
         (None, Some(_)) if reception.is_to_be_confirmed() => say!("reception-written", who = who),
+        (None, Some(_)) if sections == 0 => say!("reception-has-offer", who = who),
         (None, Some(_)) => say!("reception-received", who = who),
     }
 }

@@ -153,8 +153,16 @@ pub(super) fn declines(handover: &Handover, own: &ProfessionalAddress) -> Outcom
     receives(handover, own).map(drop)
 }
 
-/// What it is called when somebody takes it back.
-pub(super) fn withdraws(handover: &Handover, own: &ProfessionalAddress, manages: bool) -> Outcome<&'static str> {
+/// What it is called when somebody takes it back. `stands`: the members hold it to stand, as they may one that expired.
+pub(super) fn withdraws(
+    handover: &Handover,
+    own: &ProfessionalAddress,
+    manages: bool,
+    stands: bool,
+) -> Outcome<&'static str> {
+    if !stands {
+        is_open(handover)?;
+    }
     if handover.from == *own {
         return Ok("withdrawn");
     }
@@ -274,10 +282,13 @@ mod tests {
         assert_eq!(cause(to_be_confirmed(&handover, &who("bo"), None).map(drop)), Cause::Refused);
         assert_eq!(cause(declines(&handover, &who("anne"))), Cause::Refused);
         assert_eq!(declines(&handover, &who("bo")), Ok(()));
-        assert_eq!(withdraws(&handover, &who("anne"), false), Ok("withdrawn"));
-        assert_eq!(cause(withdraws(&handover, &who("bo"), true)), Cause::Refused);
-        assert_eq!(withdraws(&handover, &who("dirk"), true), Ok("cleared"));
-        assert_eq!(cause(withdraws(&handover, &who("dirk"), false)), Cause::Refused);
+        assert_eq!(withdraws(&handover, &who("anne"), false, true), Ok("withdrawn"));
+        assert_eq!(cause(withdraws(&handover, &who("bo"), true, true)), Cause::Refused);
+        assert_eq!(withdraws(&handover, &who("dirk"), true, true), Ok("cleared"));
+        assert_eq!(cause(withdraws(&handover, &who("dirk"), false, true)), Cause::Refused);
+        handover.phase = HandoverPhase::Expired;
+        assert_eq!(withdraws(&handover, &who("anne"), false, true), Ok("withdrawn"), "it is cleared away");
+        assert_eq!(cause(withdraws(&handover, &who("anne"), false, false)), Cause::Refused);
         handover.phase = HandoverPhase::Completed { by: who("anne") };
         assert_eq!(cause(receives(&handover, &who("bo")).map(drop)), Cause::Refused);
         assert_eq!(cause(completes(&handover, &who("anne"))), Cause::Refused);
