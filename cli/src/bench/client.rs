@@ -52,8 +52,7 @@ impl Member {
             relay_roots: vec![root.clone()],
         };
         let unlock = Unlock::Key(zeroize::Zeroizing::new(rand::random()));
-        let profile =
-            Profile::create(folder, &setup, &unlock).map_err(|error| Failure::new(Cause::Failed, error))?;
+        let profile = Profile::create(folder, &setup, &unlock).map_err(|error| Failure::new(Cause::Failed, error))?;
         let client = Client::open(&profile, &unlock).await?;
         client.caught_up().await?;
         Ok(Self { profile, unlock, client })
@@ -153,10 +152,8 @@ impl Bench {
         for member in &people[members..] {
             add(&case, member).await?;
         }
-        let mut figures: Vec<Figure> = vec![
-            ("members", members as f64),
-            ("add_one_cpu_ms", (own() - before) * 1e3 / ADDED as f64),
-        ];
+        let mut figures: Vec<Figure> =
+            vec![("members", members as f64), ("add_one_cpu_ms", (own() - before) * 1e3 / ADDED as f64)];
 
         self.progress.says("one message after the other");
         let mut times = Vec::with_capacity(ALONE);
@@ -189,10 +186,8 @@ impl Bench {
             shown(&mut events, case.id()).await?;
         }
         let seconds = begun.passed().as_secs_f64();
-        figures.extend([
-            ("receive_s", all as f64 / seconds),
-            ("receive_cpu_us", (own() - before) * 1e6 / all as f64),
-        ]);
+        figures
+            .extend([("receive_s", all as f64 / seconds), ("receive_cpu_us", (own() - before) * 1e6 / all as f64)]);
 
         let mut times = Vec::with_capacity(ALONE);
         let mut events = reader.client.events();
@@ -206,12 +201,14 @@ impl Bench {
         figures.extend([("to_the_other_p50_ms", median), ("to_the_other_p99_ms", slow)]);
 
         self.progress.says("opening");
-        let holds = sender.client.case(case.id()).await?.digest(Position(0)).await?
-            == at_reader.digest(Position(0)).await?;
+        let holds =
+            sender.client.case(case.id()).await?.digest(Position(0)).await? == at_reader.digest(Position(0)).await?;
         let id = case.id();
         drop((case, at_reader, events));
         let mut people = people.into_iter();
-        let (Some(sender), Some(reader)) = (people.next(), people.next()) else { return Err(internal("two members")) };
+        let (Some(sender), Some(reader)) = (people.next(), people.next()) else {
+            return Err(internal("two members"));
+        };
         reader.client.close().await;
         let begun = Stopwatch::start();
         let client = Client::open_offline(&reader.profile, &reader.unlock).await?;

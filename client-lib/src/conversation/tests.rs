@@ -13,7 +13,6 @@ mod duties;
 mod erasing;
 pub(crate) mod harness;
 mod joining;
-mod large;
 mod leavers;
 mod members;
 mod receipts;
