@@ -9,8 +9,10 @@ mod lines;
 use std::io::{self, IsTerminal as _, Write};
 
 use clap::{Args, ValueEnum};
-use kring_client::api::{Case, Changed, ClientEvent, Pending};
-use kring_client::case::{CaseId, CaseState, CaseStatus, CaseView, ClosingStage, Duties, FileStatement, Role};
+use kring_client::api::{Case, Changed, ClientEvent, Events, Link, Pending};
+use kring_client::case::{
+    CaseId, CaseState, CaseStatus, CaseView, ClosingStage, Duties, ErasureReport, FileStatement, Role,
+};
 use kring_client::conversation::{CommandError, Event};
 use serde::Serialize;
 
@@ -245,7 +247,7 @@ pub(crate) async fn erase(session: &Session, arguments: EraseArguments, output: 
     let mut events = session.client.events();
     session.try_to_catch_up().await?;
     if arguments.report {
-        return report(session, arguments.case.as_deref(), output).await;
+        return report(session, &mut events, arguments.case.as_deref(), output).await;
     }
     let words = arguments.case.unwrap_or_default();
     let (case, view) = session.case(&words).await?;
@@ -289,10 +291,28 @@ fn can_be_erased(duties: &Duties) -> Outcome {
     Ok(())
 }
 
-async fn report(session: &Session, words: Option<&str>, output: Output) -> Outcome {
+async fn report(session: &Session, events: &mut Events, words: Option<&str>, output: Output) -> Outcome {
     let wanted = words.unwrap_or_default().to_lowercase();
     session.outbox_empty().await?;
     let mut reports = session.client.erasures().await?;
+    // The last attestation may just have come: then the order to the relay is on its way.
+    let own = session.client.address();
+    let on_its_way = |report: &&ErasureReport| {
+        report.by == *own
+            && report.missing.is_empty()
+            && report.at_relay.is_none()
+            && session.client.status().link == Link::Connected
+    };
+    let ordered: Vec<_> = reports.iter().filter(on_its_way).map(|report| report.case).collect();
+    for case in ordered {
+        let erased = events.find(|event| match event {
+            ClientEvent::Conversation(Event::Erased { report }) if report.case == case => Some(()),
+            _ => None,
+        });
+        // Whether it has come or not, the report says how far it is.
+        let _come = tokio::time::timeout(session.wait, erased).await;
+    }
+    reports = session.client.erasures().await?;
     // A case that is still being erased has no title any more; its id is all that names it.
     reports.retain(|report| report.case.to_hex().starts_with(&wanted));
     if reports.is_empty() {
