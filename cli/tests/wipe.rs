@@ -84,3 +84,33 @@ fn without_a_terminal_nothing_is_wiped_unless_it_is_said_outright() {
     assert_eq!(place.run(&["--profile", ".", "wipe", "--now"]).code, 1, "no profile");
     assert!(place.path().join("precious").exists() && place.path().join("anne").exists());
 }
+
+#[test]
+fn a_damaged_store_says_in_one_line_what_to_do_and_can_be_wiped_and_set_up_again() {
+    let damages: [fn(&mut Vec<u8>); 3] = [
+        |bytes| bytes.iter_mut().take(40_000).for_each(|byte| *byte ^= 0x5a),
+        |bytes| bytes.truncate(90_000),
+        |bytes| bytes[3 * 4_096..].iter_mut().take(80_000).for_each(|byte| *byte = 0),
+    ];
+    let place = Place::new();
+    place.profile_without_a_relay();
+    assert_eq!(place.run(&["--profile", "anne", "--offline", "case", "new", "Gezin"]).code, 5);
+    let store = place.path().join("anne/store/store.db");
+    let whole = std::fs::read(&store).expect("there");
+    for damage in damages {
+        let mut damaged = whole.clone();
+        damage(&mut damaged);
+        std::fs::write(&store, damaged).expect("written");
+        let refused = place.run(&["--profile", "anne", "--offline", "case", "list"]);
+        assert_eq!(refused.code, 1, "{refused:?}");
+        let lines: Vec<&str> = refused.err.lines().collect();
+        assert!(
+            matches!(lines[..], [what, todo] if what.contains("damaged") && todo.contains("kring wipe")),
+            "nothing but what happened and what to do: {lines:?}"
+        );
+    }
+    place.run(&["--profile", "anne", "wipe", "--now"]).ok();
+    let device = "kring-admin/devices/politie.example/anne";
+    place.run(&["--profile", "anne", "setup", "--device", device, "--relay", "127.0.0.1:9"]).ok();
+    place.run(&["--profile", "anne", "--offline", "case", "list"]).ok();
+}

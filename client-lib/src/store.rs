@@ -148,9 +148,9 @@ impl Store {
             }
         }
         pragma.push_str("'\";");
-        // Its own log goes to the standard error stream, and says nothing that the errors below do not.
-        connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
         connection.execute_batch(&pragma)?;
+        // SQLCipher's own log goes to the standard error stream, and says nothing that errors do not. Taking a key turns it on.
+        connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
         connection.execute_batch(
             "PRAGMA cipher_memory_security = ON;
              PRAGMA locking_mode = EXCLUSIVE;

@@ -27,7 +27,7 @@ pub enum StoreError {
         known: i64,
     },
     /// What is in it does not make sense.
-    #[error("the store is damaged; restore the device by being added again")]
+    #[error("the store is damaged; wipe this device, set it up anew, and have it added to its cases again")]
     Corrupt,
     /// No space is left.
     #[error("the disk is full; nothing of this step was stored; make room and try again")]
