@@ -23,7 +23,7 @@ use crate::outcome::{Cause, Failure, Outcome};
 
 /// Messages that are sent one after the other.
 const ALONE: usize = 300;
-/// Calls that are under way at once when many are sent.
+/// Messages that are under way at once when many are sent.
 const TOGETHER: usize = 32;
 /// Members who are added one by one to a case that has all others, so that the cost of one can be told.
 const ADDED: usize = 5;
@@ -67,9 +67,12 @@ fn internal(what: &str) -> Failure {
     Failure::new(Cause::Internal, what)
 }
 
-/// Every tenth message is about a task, as in a case that people work in.
+/// Messages for each that is a task: of many messages few tasks are open.
+const TALK: usize = 100;
+
+/// Something to say.
 fn draft(number: usize) -> ItemDraft {
-    if number.is_multiple_of(10) {
+    if number.is_multiple_of(TALK) {
         let (title, text) = (format!("taak {number}"), "wat er moet gebeuren, in een regel".to_owned());
         return Statement::Task(TaskSays::Create { title, text, owner: None, due: None }).draft();
     }
@@ -85,20 +88,18 @@ async fn shown(events: &mut kring_client::api::Events, case: CaseId) -> Outcome 
     events.find(of_case).await.ok_or_else(|| internal("a client ended"))
 }
 
-/// Sends many messages, some at a time, and waits until the last is durable at the relay.
+/// Sends many messages, so many at a time as a person's devices have under way at most, each until it is durable at the
+/// relay.
 async fn send(case: &Case, count: usize) -> Outcome {
     let mut senders: JoinSet<Outcome> = JoinSet::new();
     for lane in 0..TOGETHER {
         let case = case.clone();
         senders.spawn(async move {
-            let mut last = None;
             for number in (lane..count).step_by(TOGETHER) {
-                last = Some(case.send(draft(number)).await?);
+                let sent = case.send(draft(number)).await?;
+                sent.relayed().await.map_err(|error| Failure::new(Cause::Failed, error))?;
             }
-            match last {
-                Some(sent) => sent.relayed().await.map(|_| ()).map_err(|error| Failure::new(Cause::Failed, error)),
-                None => Ok(()),
-            }
+            Ok(())
         });
     }
     while let Some(sender) = senders.join_next().await {
