@@ -23,7 +23,7 @@ pub use access::{AccessCheck, ProvenAccess};
 pub use answer::{Answer, Backlog, Followed, HelloFacts, InboxPart, Letters, NewerLists, Next, Stretch};
 pub use command::{Command, ConnectionId, Outbound, Pushed, QueueFull, Requester};
 pub use enrolment::MailboxCommand;
-pub use handle::Engine;
+pub use handle::{Engine, Submission};
 pub use thread::{Clock, Condition, EngineThread, OpenError, Settings};
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod queue;
 mod registry;
 mod reply;
 mod session;
+mod submissions;
 #[cfg(test)]
 mod tests;
 mod tls;

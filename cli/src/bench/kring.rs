@@ -1,22 +1,25 @@
 //! A device that speaks the wire alone: what the load does at a Kring relay, with real proofs and no MLS.
 
+mod publisher;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf as _, BytesMut};
 use kring_protocol::VERSION;
 use kring_protocol::frame::{self, PREFIX};
 use kring_protocol::ids::{Epoch, OperationId, Seq, Signature, Subscription};
 use kring_protocol::limits::{MAX_FRAME, MAX_READ};
-use kring_protocol::message::{Access, CreateGroup, Follow, Hello, Push, Read, Record, Reply, Request, Submit};
+use kring_protocol::message::{Access, CreateGroup, Follow, Hello, Push, Read, Record, Reply, Request};
 use kring_protocol::proof::{TLS_EXPORTER_LABEL, TLS_EXPORTER_LENGTH, signed_text};
 use quinn::{Connection, RecvStream};
 
 use super::ground::Device;
-use super::load::{Keep, Peer, Publisher, Sink};
-use super::log::{Log, Trailer};
+use super::load::{Keep, Peer, Sink};
+use super::log::Log;
 use super::network::{Network, lost};
 use crate::outcome::{Cause, Failure, Outcome};
+
+pub(super) use self::publisher::KringPublisher;
 
 /// Of so many deliveries one is decoded whole; of the others the few bytes that are needed are read, so that the
 /// generator does not need more of the machine than the relay.
@@ -83,17 +86,6 @@ impl Member {
             cursor: None,
         };
         self.ask(&request.into()).await.map(|_receipt| ())
-    }
-
-    /// Submits a message; `prove` with a proof, which a connection needs once.
-    pub(super) async fn submit(&self, log: &Log, prove: bool, size: usize, trailer: Trailer) -> Outcome {
-        let access =
-            if prove { self.access(log)? } else { Access { group: log.group, epoch: Epoch(0), proof: None } };
-        let message = log.message(size, trailer);
-        match self.ask(&Submit { access, operation: OperationId(rand::random()), message }.into()).await? {
-            Reply::Receipt(_) => Ok(()),
-            other => Err(unexpected(&other)),
-        }
     }
 
     /// Follows a log from its newest record on.
@@ -202,7 +194,7 @@ impl Peer for Kring {
     async fn publisher(&self, case: u32) -> Outcome<KringPublisher> {
         let (log, member) = (self.logs[case as usize], self.member(case, 0).await?);
         member.create(&log).await?;
-        Ok(KringPublisher { member, log, size: self.size, proven: AtomicBool::new(false) })
+        KringPublisher::open(member, log, self.size).await
     }
 
     async fn subscriber(&self, case: u32, member: u32, mut sink: Sink) -> Outcome<Keep> {
@@ -276,24 +268,6 @@ fn unsigned(bytes: &[u8], major: u8) -> Option<(u64, &[u8])> {
     Some((number.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)), rest))
 }
 
-/// The publishing member of a case.
-pub(super) struct KringPublisher {
-    pub(super) member: Member,
-    pub(super) log: Log,
-    pub(super) size: usize,
-    /// The relay has accepted something on this connection, and so knows its proof.
-    pub(super) proven: AtomicBool,
-}
-
-impl Publisher for KringPublisher {
-    async fn publish(&self, trailer: Trailer) -> Outcome {
-        let prove = !self.proven.load(Ordering::Relaxed);
-        self.member.submit(&self.log, prove, self.size, trailer).await?;
-        self.proven.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -301,6 +275,7 @@ mod tests {
     use kring_protocol::message::Delivery;
     use kring_protocol::payload::Payload;
 
+    use super::super::log::Trailer;
     use super::*;
 
     #[test]

@@ -10,7 +10,7 @@ use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Seq, Subscription,
 use kring_protocol::message as wire;
 use kring_protocol::payload::Payload;
 use kring_protocol::refusal::Refusal;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::access::{AccessCheck, ProvenAccess};
 use super::answer::{Answer, Followed, HelloFacts, InboxPart, Letters, NewerLists, Stretch};
@@ -41,11 +41,44 @@ const BUSY_MS: u64 = 1_000;
 /// Takes the one kind of answer that a command has.
 macro_rules! expect_answer {
     ($answer:expr, $kind:ident) => {
-        match $answer? {
-            Answer::$kind(value) => Ok(value),
-            _ => unreachable!("each command has one kind of answer"),
+        match $answer {
+            Ok(Answer::$kind(value)) => Ok(value),
+            Err(refusal) => Err(refusal),
+            Ok(_) => unreachable!("each command has one kind of answer"),
         }
     };
+}
+
+/// A command that the engine has, and its answer to come.
+struct UnderWay {
+    answer: oneshot::Receiver<Result<Answer, Refusal>>,
+    /// Kept until the answer has come.
+    _place: OwnedSemaphorePermit,
+}
+
+impl UnderWay {
+    async fn answer(&mut self, engine: &Engine) -> Result<Answer, Refusal> {
+        match (&mut self.answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(engine.stopped().await),
+        }
+    }
+}
+
+/// A submission that the engine has, and its receipt to come.
+pub struct Submission(UnderWay);
+
+impl Submission {
+    /// Waits for the receipt: the submission is then durable. To be asked for once; giving up the wait loses nothing.
+    pub async fn receipt(&mut self, engine: &Engine) -> Result<wire::Receipt, Refusal> {
+        expect_answer!(self.0.answer(engine).await, Receipt)
+    }
+
+    /// The receipt, if it has come.
+    pub fn receipt_now(&mut self) -> Option<Result<wire::Receipt, Refusal>> {
+        let answer = self.0.answer.try_recv().ok()?;
+        Some(expect_answer!(answer, Receipt))
+    }
 }
 
 impl Engine {
@@ -69,16 +102,16 @@ impl Engine {
     }
 
     async fn ask(&self, command: Command) -> Result<Answer, Refusal> {
-        // Kept until the answer has come.
-        let Ok(_place) = self.places.try_acquire() else { return Err(Refusal::Busy { after_ms: BUSY_MS }) };
+        self.begin(command)?.answer(self).await
+    }
+
+    /// Puts a command into the queue; commands of one caller are decided in the order in which they begin.
+    fn begin(&self, command: Command) -> Result<UnderWay, Refusal> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Refusal::Busy { after_ms: BUSY_MS })?;
         let (reply, answer) = oneshot::channel();
-        if self.letters.send(Letter { command, reply: Some(reply) }).is_err() {
-            return Err(self.stopped().await);
-        }
-        match answer.await {
-            Ok(answer) => answer,
-            Err(_) => Err(self.stopped().await),
-        }
+        // A stopped engine drops the letter, which ends the wait for its answer.
+        let _stopped = self.letters.send(Letter { command, reply: Some(reply) });
+        Ok(UnderWay { answer, _place: place })
     }
 
     /// What an engine answers that answers no more. A thread that breaks drops what waited a moment before it says so.
@@ -121,9 +154,15 @@ impl Engine {
         expect_answer!(self.ask(Command::CreateGroup { device, access, request }).await, Receipt)
     }
 
+    /// Begins to append an application message or a proposal. Those of one caller are appended in the order in which they
+    /// begin, and share a sync of the disk where the engine finds them together.
+    pub fn begin_submit(&self, access: ProvenAccess, request: wire::Submit) -> Result<Submission, Refusal> {
+        self.begin(Command::Submit { access, request }).map(Submission)
+    }
+
     /// Appends an application message or a proposal.
     pub async fn submit(&self, access: ProvenAccess, request: wire::Submit) -> Result<wire::Receipt, Refusal> {
-        expect_answer!(self.ask(Command::Submit { access, request }).await, Receipt)
+        self.begin_submit(access, request)?.receipt(self).await
     }
 
     /// Appends a Commit with all that belongs to it.

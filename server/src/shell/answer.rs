@@ -4,6 +4,8 @@
 //! on this connection (in the same words and the same time as a group that does not exist), and, while the disk is
 //! nearly full, everything that would be stored.
 //!
+//! Submissions that follow one another on one stream have [`submissions`](super::submissions) to themselves.
+//!
 //! Long answers are read in stretches: what is in memory for one answer is a stretch, however long the log.
 
 use std::sync::{Arc, PoisonError};
@@ -208,7 +210,7 @@ fn stores(request: &Request) -> bool {
 }
 
 /// The connection's right to a group: proven now, or before on this connection.
-async fn access(session: &Session, access: &Access) -> Result<ProvenAccess, Refusal> {
+pub(super) async fn access(session: &Session, access: &Access) -> Result<ProvenAccess, Refusal> {
     let recalled = proven(session).recall(access.group, access.epoch);
     if let Some(recalled) = recalled {
         return Ok(recalled);

@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Frames up to this size need no share of the memory for large ones: 64 streams of them are 4 MiB a connection.
-const SMALL: usize = 64 << 10;
+pub(super) const SMALL: usize = 64 << 10;
 /// The unit in which the memory for large frames is shared out.
 const SHARE: usize = 64 << 10;
 /// In so long each further share of a frame has to come: 52 kbit/s, less than the slowest mobile network gives.
@@ -183,7 +183,7 @@ fn ended(error: &ReadExactError) -> NoRequest {
 }
 
 /// The answer to bytes that are no request.
-fn refusal(error: FrameError) -> Refusal {
+pub(super) fn refusal(error: FrameError) -> Refusal {
     match error {
         FrameError::TooLarge { limit, .. } => Refusal::TooLarge { limit },
         FrameError::Empty | FrameError::Malformed | FrameError::Trailing(_) => Refusal::Malformed,

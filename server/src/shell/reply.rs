@@ -29,11 +29,25 @@ impl<'m> Answer<'m> {
 
     /// Writes the last frame and ends the stream.
     pub(crate) async fn finish(mut self, reply: &Reply) -> Result<(), NotTaken> {
-        if let Reply::Refused(refusal) = reply {
-            self.metrics.refusal(refusal);
-            tracing::debug!(number = refusal.number(), "refused");
+        self.frames(std::slice::from_ref(reply)).await?;
+        self.end()
+    }
+
+    /// Writes frames together.
+    pub(crate) async fn frames(&mut self, replies: &[Reply]) -> Result<(), NotTaken> {
+        let mut chunks = Vec::with_capacity(replies.len());
+        for reply in replies {
+            if let Reply::Refused(refusal) = reply {
+                self.metrics.refusal(refusal);
+                tracing::debug!(number = refusal.number(), "refused");
+            }
+            chunks.push(frame::encode(reply));
         }
-        self.write(&mut [frame::encode(reply)]).await?;
+        self.write(&mut chunks).await
+    }
+
+    /// Ends the stream.
+    pub(crate) fn end(mut self) -> Result<(), NotTaken> {
         self.stream.finish().map_err(|_| NotTaken)
     }
 

@@ -22,12 +22,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::intake::Turn;
+use super::intake::{Arrived, Turn};
 use super::proofs::Proven;
 use super::queue::{Closed, PushQueue};
 use super::registry::{AtLimit, Entry};
 use super::reply::Answer;
-use super::{Shell, answer, closing, enrol, intake, push};
+use super::{Shell, answer, closing, enrol, intake, push, submissions};
 use crate::clock;
 use crate::engine::{ConnectionId, Outbound as _, ProvenAccess, Pushed, Requester};
 
@@ -263,12 +263,16 @@ async fn request(session: Arc<Session>, send: SendStream, mut receive: RecvStrea
         Ok(arrived) => {
             shell.metrics.request(&arrived.request);
             shell.metrics.request_bytes.increment(arrived.bytes);
-            if shell.draining.load(Ordering::Relaxed) {
-                reply.finish(&Reply::Refused(Refusal::Draining)).await
-            } else {
-                let answered = answer::request(&session, arrived.request, reply).await;
-                drop(arrived.share);
-                answered
+            match arrived {
+                _ if shell.draining.load(Ordering::Relaxed) => reply.finish(&Reply::Refused(Refusal::Draining)).await,
+                Arrived { request: Request::Submit(first), share: None, .. } => {
+                    submissions::serve(&session, first, receive, reply).await
+                }
+                Arrived { request, share, .. } => {
+                    let answered = answer::request(&session, request, reply).await;
+                    drop(share);
+                    answered
+                }
             }
         }
         Err(intake::NoRequest::Refused(refusal)) => reply.finish(&Reply::Refused(refusal)).await,

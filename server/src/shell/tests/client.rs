@@ -110,10 +110,18 @@ impl Client {
 
     /// Sends bytes on a stream of their own, gives what is answered.
     pub(crate) async fn send_bytes(&self, bytes: &[u8]) -> Vec<Reply> {
+        self.send_slowly([bytes].into_iter()).await
+    }
+
+    /// Sends pieces on one stream, each when the one before is gone; gives what is answered.
+    pub(crate) async fn send_slowly(&self, pieces: impl Iterator<Item = &[u8]>) -> Vec<Reply> {
         let exchange = async {
             let (mut send, mut receive) = self.connection.open_bi().await.unwrap();
-            // A relay that refuses early does not read the rest.
-            let _refused = send.write_all(bytes).await;
+            for piece in pieces {
+                // A relay that refuses early does not read the rest.
+                let _refused = send.write_all(piece).await;
+                tokio::task::yield_now().await;
+            }
             let _refused = send.finish();
             let answer = receive.read_to_end(64 << 20).await.unwrap();
             let mut rest = &answer[..];

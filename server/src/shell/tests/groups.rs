@@ -1,7 +1,8 @@
 //! What a connection can do with a group: nothing without a proof, and everything that is said to it comes once.
 
+use kring_protocol::frame;
 use kring_protocol::ids::{Epoch, GroupId, OperationId, Seq, Subscription};
-use kring_protocol::message::{Access, Live, Paused, Push, Read, Reply, Submit, SubscriptionPaused};
+use kring_protocol::message::{Access, Live, Paused, Push, Read, Reply, Request, Submit, SubscriptionPaused};
 use kring_protocol::refusal::Refusal;
 
 use super::client::{Client, Manner, private_message};
@@ -67,6 +68,72 @@ async fn what_is_no_private_message_is_refused_and_nothing_is_stored() {
         assert_eq!(client.ask(submit).await, Reply::Refused(Refusal::NotPrivateMessage));
     }
     assert!(seqs(&read(&client, access, None).await).is_empty());
+}
+
+#[tokio::test]
+async fn submissions_follow_one_another_on_one_stream_and_are_answered_in_their_order() {
+    let world = World::new();
+    let relay = world.relay().await;
+    let client = Client::greeted(&world, &world.device(1), relay.addr).await;
+    client.create_group(GROUP, 1).await;
+    let access = client.access(GROUP, Epoch(0), 1);
+    let mut bytes = Vec::new();
+    for number in 0..200u8 {
+        // The first brings the proof, the others rest on it.
+        let access = if number == 0 { access.clone() } else { without_proof(access.clone()) };
+        let message = private_message(GROUP, Epoch(0), 1, 100 * usize::from(number % 7));
+        let submit = Submit { access, operation: OperationId([number; 16]), message };
+        bytes.extend_from_slice(&frame::encode(&Request::from(submit)));
+    }
+    // Cut anywhere: frames come in pieces.
+    let replies = client.send_slowly(bytes.chunks(977)).await;
+    let receipts = replies.iter().map(|reply| match reply {
+        Reply::Receipt(receipt) => receipt.seq.0,
+        other => panic!("no receipt but {other:?}"),
+    });
+    assert_eq!(receipts.collect::<Vec<_>>(), (1..=200).collect::<Vec<_>>());
+    let records = read(&client, access.clone(), None).await;
+    let operations = records.iter().filter_map(|reply| match reply {
+        Reply::Record(record) => Some(record.operation.0[0]),
+        _ => None,
+    });
+    assert_eq!(operations.collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
+    // All of it once more, as after a lost connection: the same receipts, and nothing new.
+    assert_eq!(client.send_bytes(&bytes).await, replies);
+    assert_eq!(seqs(&read(&client, access, None).await).len(), 200);
+}
+
+#[tokio::test]
+async fn nothing_overtakes_a_submission_that_was_refused() {
+    let world = World::new();
+    let relay = world.relay().await;
+    let client = Client::greeted(&world, &world.device(1), relay.addr).await;
+    client.create_group(GROUP, 1).await;
+    let access = client.access(GROUP, Epoch(0), 1);
+    let of = |number: u8, access: &Access, length| {
+        let message = private_message(access.group, Epoch(0), 1, length);
+        let submit = Submit { access: access.clone(), operation: OperationId([number; 16]), message };
+        frame::encode(&Request::from(submit)).to_vec()
+    };
+    let good = |number| of(number, &access, 100);
+    let read_request = Request::from(Read { access: access.clone(), after: None, limit: 1 });
+    let between = [
+        // A group that nobody has, another request, a large frame, no request at all.
+        (of(9, &client.access(GroupId([9; 16]), Epoch(0), 1), 100), Refusal::Forbidden),
+        (frame::encode(&read_request).to_vec(), Refusal::Malformed),
+        (of(9, &access, 70_000), Refusal::TooLarge { limit: 64 << 10 }),
+        (vec![0, 0, 0, 1, 0xff], Refusal::Malformed),
+        (vec![0, 0, 0, 0], Refusal::Malformed),
+    ];
+    for (number, (refused, why)) in (1..).zip(between) {
+        let replies = client.send_bytes(&[good(number), refused, good(100 + number)].concat()).await;
+        let [Reply::Receipt(receipt), Reply::Refused(refusal)] = &replies[..] else { panic!("{replies:?}") };
+        assert_eq!((receipt.seq.0, refusal), (u64::from(number), &why));
+    }
+    // A frame that ends with its stream is refused too, and what came before it counts.
+    let replies = client.send_bytes(&[good(6), good(106)[..50].to_vec()].concat()).await;
+    assert!(matches!(replies[..], [Reply::Receipt(_), Reply::Refused(Refusal::Malformed)]), "{replies:?}");
+    assert_eq!(seqs(&read(&client, access, None).await), [1, 2, 3, 4, 5, 6]);
 }
 
 #[tokio::test]
