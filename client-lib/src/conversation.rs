@@ -20,6 +20,7 @@ mod io;
 mod joining;
 mod key_packages;
 mod log;
+mod lost;
 mod missed;
 mod outbox;
 mod own_devices;

@@ -41,6 +41,8 @@ pub struct Device {
     pub chain: Vec<CertificateDer<'static>>,
     /// The certificate's key.
     pub key: PrivateKey,
+    /// The certificate's number, by which it is revoked.
+    pub serial: Serial,
 }
 
 impl World {
@@ -128,7 +130,8 @@ impl World {
         };
         let public_key = key.ed25519_public_key().expect("an Ed25519 key");
         let certificate = organisation.issue_device(&subject, &public_key, validity).expect("a certificate");
-        Device { address: subject.address, chain: certificate.chain().to_vec(), key }
+        let (chain, serial) = (certificate.chain().to_vec(), certificate.serial().clone());
+        Device { address: subject.address, chain, key, serial }
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the relay answers.
 
-use kring_protocol::ids::{OperationId, Seq, Timestamp};
+use kring_protocol::ids::{GroupId, OperationId, Seq, Timestamp};
 use kring_protocol::message::Reply;
 use kring_protocol::refusal::{Refusal, RefusedRecipient, Retry};
 
 use super::event::{Dropped, Event, NotAdded};
 use super::io::{Connected, Ticket};
+use super::lost::AWAITED;
 use super::session::Asked;
 use super::state::{Intent, Phase, Stage, Submission, Want};
 use super::step::Step;
@@ -15,6 +16,8 @@ use crate::store::StoreError;
 /// How often KeyPackages are claimed anew for one addition: a claim lapses after days, and this device can be away
 /// for as long again.
 const CLAIMS: u64 = 3;
+/// How often it is looked whether they are back.
+const RETURN_PAUSE: u64 = 60 * Timestamp::SECOND;
 
 impl Step<'_> {
     pub(super) fn connected(&mut self, connected: &Connected) -> Result<(), StoreError> {
@@ -31,8 +34,7 @@ impl Step<'_> {
         let known = self.tx.rows().meta("incarnation")?;
         if known.as_deref() != Some(connected.incarnation.as_bytes().as_slice()) {
             if known.is_some() {
-                self.restart_inbox()?;
-                self.tell(Event::RelayReplaced);
+                self.relay_replaced()?;
             }
             self.tx.write_meta("incarnation", connected.incarnation.as_bytes())?;
         }
@@ -46,6 +48,7 @@ impl Step<'_> {
                     self.put(id, group);
                     self.follow(id, epoch, &state);
                     self.session.dirty.insert(state.case);
+                    self.session.says_again_at.extend(state.says_again_at.map(|at| (id, at)));
                 }
                 Phase::Opening => {
                     self.session.dirty.insert(state.case);
@@ -125,7 +128,7 @@ impl Step<'_> {
     }
 
     /// The group's log exists: the case is open.
-    fn opened(&mut self, case: CaseId, id: i64, group: kring_protocol::ids::GroupId) -> Result<(), StoreError> {
+    fn opened(&mut self, case: CaseId, id: i64, group: GroupId) -> Result<(), StoreError> {
         self.tx.delete_intent(id)?;
         let Some(mut state) = self.group_record(group)? else { return Ok(()) };
         if state.phase != Phase::Opening {
@@ -238,13 +241,33 @@ impl Step<'_> {
         self.tx.write_intent(id, &intent)
     }
 
+    /// Whether somebody who cannot be claimed for comes back by themselves: the relay has lost what it had of all devices,
+    /// and they publish KeyPackages anew with their next connection.
+    fn is_awaited(&self, intent: &Intent) -> Result<bool, StoreError> {
+        let Some(group) = intent.want.along() else { return Ok(false) };
+        Ok(self.now.since(intent.since) < AWAITED && self.follows_lost(group)?)
+    }
+
+    /// Tries an addition again later, behind the others.
+    fn await_return(&mut self, case: CaseId, id: i64, intent: &Intent) -> Result<(), StoreError> {
+        self.tx.delete_intent(id)?;
+        let again = self.tx.append_intent(case, intent)?;
+        self.pause(again, RETURN_PAUSE)
+    }
+
     fn claimed(&mut self, id: i64, answer: Result<Vec<Reply>, Refusal>) -> Result<(), StoreError> {
         self.session.busy.remove(&id);
         let Some((case, mut intent)) = self.tx.rows().intent::<Intent>(id)? else { return Ok(()) };
         self.session.dirty.insert(case);
+        let awaited = self.is_awaited(&intent)?;
+        let original = intent.clone();
         let Want::Add { professional, claimed, device, .. } = &mut intent.want else { return Ok(()) };
         let (professional, device) = (professional.clone(), *device);
         match answer.map(|replies| replies.into_iter().next()) {
+            Ok(Some(Reply::Claimed(answer))) if awaited && answer.devices.is_empty() => {
+                self.await_return(case, id, &original)
+            }
+            Err(Refusal::UnknownProfessional) if awaited => self.await_return(case, id, &original),
             Ok(Some(Reply::Claimed(answer))) => {
                 for refused in &answer.refused {
                     let reason = match refused.reason {

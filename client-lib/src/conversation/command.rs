@@ -251,6 +251,7 @@ impl Step<'_> {
         let id = GroupId(crate::random::identifier());
         let mls = Group::create(self.party, self.tx, id, context)?;
         self.tx.write_access(id, mls.epoch(), mls.access(self.party)?.bytes())?;
+        self.remember_epoch(id, mls.epoch(), mls.authenticator())?;
         let hash = first_hash(mls.authenticator());
         self.tx.write_view(id, Seq(0), &hash)?;
         let record = GroupRecord {
@@ -270,6 +271,9 @@ impl Step<'_> {
             heard_at: self.now,
             coordinator_heard: self.now,
             used_up: None,
+            reached: None,
+            replaced: None,
+            says_again_at: None,
         };
         self.save(id, &record)?;
         let by = self.party.address().professional.clone();

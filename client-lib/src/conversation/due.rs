@@ -46,6 +46,12 @@ impl Step<'_> {
                     self.send_receipts(case)?;
                 }
             }
+            for (group, at) in self.session.says_again_at.clone() {
+                if at <= now {
+                    self.session.says_again_at.remove(&group);
+                    self.say_again_now(group)?;
+                }
+            }
             if self.session.cursors_at.is_some_and(|at| at <= now) {
                 self.session.cursors_at = None;
                 self.tell_cursors()?;

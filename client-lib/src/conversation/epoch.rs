@@ -47,6 +47,7 @@ impl Step<'_> {
         }
         let access = group.access(self.party)?;
         self.tx.write_access(id, group.epoch(), access.bytes())?;
+        self.remember_epoch(id, group.epoch(), group.authenticator())?;
         group.forget_proposals(self.party, self.tx)?;
         self.session.forget_sweep(case);
         self.requeue(case, id)?;
@@ -60,6 +61,9 @@ impl Step<'_> {
         }
         self.answer_claim(case, group)?;
         let added = !outcome.added.is_empty();
+        if added {
+            self.say_again_later(id)?;
+        }
         self.fold_change(case, (id, group), record.seq, Some(by.professional.clone()), None, added)?;
         if added && *by == own {
             self.send_snapshot(case, id, record.seq)?;

@@ -13,6 +13,7 @@ use serde_bytes::ByteBuf;
 use super::event::Suspicion;
 use super::io::Action;
 use super::joining::Outcome;
+use super::lost::lacking;
 use super::session::Asked;
 use super::state::{Device, Phase};
 use super::step::Step;
@@ -277,6 +278,7 @@ impl Step<'_> {
             let current = state.case == envelope.case() && record.is_some_and(|case| case.group == envelope.group());
             return Ok(match state.phase {
                 _ if current && state.takes_back() => Verdict::Join,
+                _ if self.went_on_from(envelope.group(), &state)? => Verdict::Join,
                 // The removal that makes it right may not have been read yet.
                 Phase::Live if current => Verdict::Doubt,
                 _ => Verdict::Refuse,
@@ -290,6 +292,7 @@ impl Step<'_> {
         let Some(before) = before else { return Ok(Verdict::Refuse) };
         Ok(match (&before.refused, before.phase) {
             (Some(refused), Phase::Broken | Phase::Replaced) if refused.hash == follows.2 => Verdict::Join,
+            (_, Phase::Live) if follows.2 == lacking() && before.lately_replaced(self.now).is_some() => Verdict::Join,
             (_, Phase::Live | Phase::Opening) => Verdict::Hold,
             (_, Phase::Left | Phase::OutOfStep) => Verdict::Join,
             (_, Phase::Broken | Phase::Replaced) => Verdict::Drop,

@@ -15,6 +15,7 @@ use super::event::Event;
 use super::inbox::{Envelope, Follows};
 use super::state::{CaseRecord, GroupRecord, Phase};
 use super::step::Step;
+use super::successor::Successor;
 use crate::case::{CaseId, Role};
 use crate::mls::group::{Group, MlsFailure};
 use crate::mls::join::{Invitation, Replaces, invitation};
@@ -61,7 +62,11 @@ pub(super) enum Outcome {
 
 /// Whether a successor is followed.
 enum Following {
-    Yes(u64),
+    /// `behind`: this device had not read as much as its starter.
+    Yes {
+        rank: u64,
+        behind: bool,
+    },
     NotYet(Timestamp),
     No,
 }
@@ -107,6 +112,7 @@ impl Step<'_> {
             return Ok(Outcome::Refused);
         }
         let before = self.case(case)?;
+        let mut was_away = again.is_some();
         let follows = match (&again, &known, &before) {
             (Some(last), Some(state), _) => {
                 if !last.allows(&invitation, &self.party.address().professional) {
@@ -118,7 +124,10 @@ impl Step<'_> {
             (_, _, Some(record)) => match self.may_follow(record, &invitation)? {
                 Following::No => return Ok(Outcome::Refused),
                 Following::NotYet(at) => return Ok(Outcome::NotYet(at)),
-                Following::Yes(rank) => invitation.context.predecessor.as_ref().map(|from| (from.group, rank)),
+                Following::Yes { rank, behind } => {
+                    was_away |= behind;
+                    invitation.context.predecessor.as_ref().map(|from| (from.group, rank))
+                }
             },
         };
         let by = invitation.by.address().clone();
@@ -133,6 +142,7 @@ impl Step<'_> {
         self.groups.remove(&group);
         let mls = invitation.accept(self.party, self.tx)?;
         self.tx.write_access(group, mls.epoch(), mls.access(self.party)?.bytes())?;
+        self.remember_epoch(group, mls.epoch(), mls.authenticator())?;
         self.tx.delete_views(group, None)?;
         let state = GroupRecord {
             case,
@@ -151,16 +161,20 @@ impl Step<'_> {
             heard_at: Timestamp(0),
             coordinator_heard: self.now,
             used_up: None,
+            reached: None,
+            replaced: None,
+            says_again_at: None,
         };
         self.save(group, &state)?;
         self.tx.write_case(case, &CaseRecord { title, group })?;
         let epoch = mls.epoch();
         // Who comes from the group before has the state; who joins anew, or was away, is sent it.
         let away = |phase| matches!(phase, Phase::Left | Phase::OutOfStep);
-        let told = again.is_some() || before_phase.is_none_or(away);
+        let told = was_away || before_phase.is_none_or(away);
         let joined_by = told.then(|| by.professional.clone());
         self.fold_change(case, (group, &mls), Seq(0), None, joined_by, false)?;
         self.take_back_role(case, group, &mls)?;
+        self.say_again_later(group)?;
         self.put(group, mls);
         self.follow(group, epoch, &state);
         self.session.dirty.insert(case);
@@ -180,7 +194,8 @@ impl Step<'_> {
         state: &GroupRecord,
     ) -> Result<Option<LastKnown>, StoreError> {
         let current = state.case == case && self.case(case)?.is_some_and(|record| record.group == group);
-        if !current || !state.takes_back() {
+        let taken_back = current && state.takes_back() || state.case == case && self.went_on_from(group, state)?;
+        if !taken_back {
             return Ok(None);
         }
         if state.rejoined.is_some() {
@@ -203,11 +218,11 @@ impl Step<'_> {
         let mls = self.take(predecessor.group)?;
         let successor = self.successor(&mls, &before, predecessor, invitation);
         self.put(predecessor.group, mls);
-        let Some((rank, turn)) = successor? else { return Ok(Following::No) };
+        let Some(Successor { rank, turn, behind }) = successor? else { return Ok(Following::No) };
         if !self.is_better(record.group, predecessor.group, rank)? {
             return Ok(Following::No);
         }
-        Ok(if turn > self.now { Following::NotYet(turn) } else { Following::Yes(rank) })
+        Ok(if turn > self.now { Following::NotYet(turn) } else { Following::Yes { rank, behind } })
     }
 
     /// Of two lines of successors the one wins that left their last common group under the lower rank.

@@ -457,6 +457,7 @@ impl Step<'_> {
         }
         state.unreachable = false;
         state.rejoined = None;
+        state.reached = Some(epoch);
         state.heard_at = self.now;
         self.save(id, &state)?;
         self.session.live.insert(id, epoch);
@@ -480,15 +481,6 @@ impl Step<'_> {
             return self.unreachable(id, state);
         }
         Ok(())
-    }
-
-    /// The relay does not have the group as this device knows it. After a readmission that may be the fault of whoever
-    /// made it, and another Welcome the right one.
-    fn unreachable(&mut self, id: GroupId, mut state: GroupRecord) -> Result<(), StoreError> {
-        state.unreachable = true;
-        self.save(id, &state)?;
-        self.tell(Event::Unreachable { case: state.case });
-        if state.rejoined.is_some() { self.replay_notes(state.case) } else { Ok(()) }
     }
 
     /// The connection is gone.

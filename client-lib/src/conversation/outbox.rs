@@ -152,6 +152,8 @@ impl Step<'_> {
         if crate::planted::is(crate::planted::Fault::NewestFirst) {
             intents.reverse();
         }
+        // Nobody waits for those who were in a case that the relay has lost and are not back yet.
+        intents.retain(|intent| intent.value.want.along().is_none() || !self.is_put_off(intent.id));
         let put_off = |step: &Self| intents.first().is_some_and(|first| step.is_put_off(first.id));
         if passing || put_off(self) {
             // Changes stay in their order, and messages in theirs.

@@ -58,6 +58,8 @@ pub(super) struct Session {
     pub(super) expiry_at: Option<Timestamp>,
     /// When to tell of alerts that have not left this device.
     pub(super) unsent_at: Option<Timestamp>,
+    /// When to say again what somebody who has come to a group may lack.
+    pub(super) says_again_at: BTreeMap<GroupId, Timestamp>,
     /// Cases that are being erased and may have something to do.
     pub(super) erasing: BTreeSet<CaseId>,
     /// Cases that may have something to do.
@@ -132,6 +134,7 @@ impl Session {
         self.aged.clear();
         self.aged_at = None;
         self.deadlines_at.clear();
+        self.says_again_at.clear();
     }
 
     /// Looks at the clock. If it was put back, everything that waits is due as much earlier.
@@ -147,7 +150,7 @@ impl Session {
         let timers = timers.chain(&mut self.lists.at).chain(&mut self.aged_at);
         // Those of deadlines are moments of the calendar, and are looked at again.
         let timers = timers.chain(self.deadlines_at.values_mut()).chain(&mut self.unsent_at);
-        let timers = timers.chain(self.receipts_at.values_mut());
+        let timers = timers.chain(self.receipts_at.values_mut()).chain(self.says_again_at.values_mut());
         for timer in timers.chain(&mut self.keys_at).chain(&mut self.publish_at) {
             *timer = Timestamp(timer.0.saturating_sub(back));
         }
@@ -161,6 +164,7 @@ impl Session {
                 .chain(self.sweep_at.values())
                 .chain(self.deadlines_at.values())
                 .chain(self.receipts_at.values())
+                .chain(self.says_again_at.values())
                 .copied()
                 .chain(self.cursors_at)
                 .chain(self.keys_at)

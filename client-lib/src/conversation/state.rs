@@ -59,6 +59,15 @@ pub(crate) struct GroupRecord {
     /// The epoch in which a newer state of this device's store, since lost, has encrypted: its message keys are used up.
     #[serde(default)]
     pub(crate) used_up: Option<Epoch>,
+    /// The last epoch whose log the relay has opened to this device.
+    #[serde(default)]
+    pub(crate) reached: Option<Epoch>,
+    /// When the relay's database turned out to be another one than before.
+    #[serde(default)]
+    pub(crate) replaced: Option<Timestamp>,
+    /// When this device says again what somebody who has come may lack.
+    #[serde(default)]
+    pub(crate) says_again_at: Option<Timestamp>,
 }
 
 impl GroupRecord {
@@ -68,7 +77,9 @@ impl GroupRecord {
             Phase::Left | Phase::OutOfStep => true,
             // What it was added to turned out to be nothing.
             Phase::Live => self.unreachable && self.rejoined.is_some(),
-            Phase::Opening | Phase::Broken | Phase::Replaced => false,
+            // The relay has it after all.
+            Phase::Broken => self.refused.as_ref().is_some_and(RefusedCommit::is_lack),
+            Phase::Opening | Phase::Replaced => false,
         }
     }
 }

@@ -14,6 +14,7 @@ use serde_bytes::ByteBuf;
 
 use super::event::{CommitRefused, Event};
 use super::io::Action;
+use super::lost::lacking;
 use super::outbox::without;
 use super::state::{CaseRecord, GroupRecord, Phase, RefusedCommit, StoredItem, Want};
 use super::step::Step;
@@ -31,15 +32,27 @@ const DEPUTY_DELAY: u64 = 10 * Timestamp::SECOND;
 const MEMBER_DELAY: u64 = 60 * Timestamp::SECOND;
 /// How long each gives the one of the rank before.
 const RANK_DELAY: u64 = 5 * Timestamp::SECOND;
+/// In a rank: its starter had not read more of the group before than this device, so that the rank among members counts.
+const READ_AS_MUCH: u64 = 1 << 48;
 /// Days after which a device gives itself fresh keys in a case: so much of what a stolen device can read has an end.
 const FRESH_DAYS: u64 = 7;
+
+/// A successor that may be followed.
+pub(super) struct Successor {
+    /// Its starter's.
+    pub(super) rank: u64,
+    /// When its starter's turn comes.
+    pub(super) turn: Timestamp,
+    /// This device had not read as much as its starter.
+    pub(super) behind: bool,
+}
 
 impl Step<'_> {
     /// Closes a group whose Commit this device refuses.
     pub(super) fn refuse_commit(
         &mut self,
         id: GroupId,
-        mut state: GroupRecord,
+        state: GroupRecord,
         group: &mut Group,
         (hash, at): (MessageHash, Timestamp),
         offender: Option<LeafNodeIndex>,
@@ -51,18 +64,31 @@ impl Step<'_> {
         // A false key beside one's own Commit is not one's own doing.
         let offender = offender.filter(|seat| seat.device.address() != self.party.address());
         let by = offender.map(|seat| seat.device.address().clone());
-        group.discard(self.party, self.tx)?;
-        state.phase = Phase::Broken;
         // Who was up to date has it fresh. Others may have refused it before: at most since this device last was.
         let since = if self.session.live.contains_key(&id) { self.now } else { at.max(state.heard_at).min(self.now) };
-        state.refused = Some(RefusedCommit { hash, at: self.now, since, offender: by.as_ref().map(Into::into) });
+        let refused = RefusedCommit { hash, at: self.now, since, offender: by.as_ref().map(Into::into) };
+        self.tell(Event::CommitRefused { case, by, reason });
+        self.close_group(id, state, group, refused)
+    }
+
+    /// Closes a group: the case goes on in a successor.
+    pub(super) fn close_group(
+        &mut self,
+        id: GroupId,
+        mut state: GroupRecord,
+        group: &mut Group,
+        refused: RefusedCommit,
+    ) -> Result<(), StoreError> {
+        let case = state.case;
+        group.discard(self.party, self.tx)?;
+        state.phase = Phase::Broken;
+        state.refused = Some(refused);
         self.save(id, &state)?;
         self.requeue(case, id)?;
         self.session.live.remove(&id);
         self.session.forget_sweep(case);
         self.session.moved.remove(&id);
         self.actions.push(Action::Unfollow { group: id });
-        self.tell(Event::CommitRefused { case, by, reason });
         if let Some(delay) = self.turn(group, &state)? {
             self.session.successor_at.insert(case, self.now.plus(delay));
         }
@@ -72,13 +98,18 @@ impl Step<'_> {
         self.replay_notes(case)
     }
 
-    /// How long this device waits before it starts the successor; `None`: never, it is the offender.
+    /// How long this device waits before it starts the successor; `None`: never, it is the offender, or knows nothing of
+    /// the group but a Welcome.
     fn turn(&self, group: &Group, state: &GroupRecord) -> Result<Option<u64>, StoreError> {
+        let Some(refused) = &state.refused else { return Ok(None) };
+        if refused.is_lack() && state.reached.is_none() {
+            return Ok(None);
+        }
         let seats = self.remaining(group, state)?;
         let Some(own) = seats.iter().find(|seat| seat.device.address() == self.party.address()) else {
             return Ok(None);
         };
-        Ok(Some(delay(group, &seats, own)))
+        Ok(Some(delay(group, &seats, own) + refused.waits()))
     }
 
     /// Everybody but the offender.
@@ -120,7 +151,7 @@ impl Step<'_> {
         let context = group.context().ok_or(StoreError::Corrupt)?;
         let authenticator = ByteBuf::from(group.authenticator());
         let own = seats.iter().find(|seat| seat.device.address() == self.party.address()).cloned();
-        let rank = own.as_ref().map(|own| rank(&group, own));
+        let rank = own.as_ref().map(|own| rank(&group, own) | READ_AS_MUCH);
         self.put(record.group, group);
         let (Some(own), Some(rank)) = (own, rank) else { return Ok(()) };
 
@@ -165,26 +196,45 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The rank of a successor that this device may follow, and when its starter's turn comes; `None`: it may not.
+    /// The successor as this device may follow it; `None`: it may not.
     pub(super) fn successor(
         &self,
         group: &Group,
         before: &GroupRecord,
         named: &Predecessor,
         invitation: &Invitation,
-    ) -> Result<Option<(u64, Timestamp)>, StoreError> {
+    ) -> Result<Option<Successor>, StoreError> {
         let Some(context) = group.context() else { return Ok(None) };
         let seats = self.remaining(group, before)?;
         let by = seats.iter().find(|seat| seat.device.address() == invitation.by.address());
         let identity = invitation.context.case == context.case && invitation.context.title == context.title;
         let (Some(by), true) = (by, identity) else { return Ok(None) };
-        // A device that is out of step or has left cannot have refused the Commit; it follows whom it knew to manage.
-        if matches!(before.phase, Phase::OutOfStep | Phase::Left) {
-            return Ok((role_order(group, by) < 2).then(|| (rank(group, by), self.now)));
+        let rank = rank(group, by);
+        let rank_among_equals = rank | READ_AS_MUCH;
+        let present = named.authenticator.as_slice() == group.authenticator();
+        // The relay lacked an epoch of this group that this device has not come to.
+        let beyond = named.refused == lacking()
+            && !self.tx.rows().has_epoch(named.group, &named.authenticator)?
+            && match before.phase {
+                Phase::Broken | Phase::Replaced => before.refused.as_ref().is_some_and(RefusedCommit::is_lack),
+                phase => phase == Phase::Live && before.lately_replaced(self.now).is_some(),
+            };
+        // A device that is out of step, has left, or has read less cannot have refused the same; it follows whom it knew
+        // to manage.
+        if beyond || matches!(before.phase, Phase::OutOfStep | Phase::Left) {
+            // Who has read more comes before everybody whom this device could tell by rank.
+            let rank = if beyond { rank } else { rank_among_equals };
+            return Ok((role_order(group, by) < 2).then_some(Successor { rank, turn: self.now, behind: true }));
         }
-        let Some(refused) = &before.refused else { return Ok(None) };
-        let refused_too = refused.hash == named.refused && named.authenticator.as_slice() == group.authenticator();
-        let offender = refused.offender.clone().map(kring_protocol::address::DeviceAddress::from);
+        // The relay's new database has this device's epoch, but not all that others have read in it.
+        let read_less = before.lately_replaced(self.now).filter(|_| before.phase == Phase::Live);
+        let read_less = read_less.filter(|_| named.refused == lacking());
+        let (offender, since) = match (&before.refused, read_less) {
+            (Some(refused), _) if refused.hash == named.refused => (refused.offender.clone(), refused.since),
+            (None, Some(at)) => (None, at.min(before.heard_at)),
+            _ => return Ok(None),
+        };
+        let offender = offender.map(kring_protocol::address::DeviceAddress::from);
         let kept = match &offender {
             Some(offender) => without(&context, &offender.professional),
             None => context,
@@ -194,10 +244,11 @@ impl Step<'_> {
         let begun = successor_context(&kept, starter, named);
         let as_begun = roles == begun.roles() && invitation.context.lent() == begun.lent();
         let as_before = roles == kept.roles() && invitation.context.lent().is_none();
-        if !refused_too || !(as_begun || as_before) {
+        if !present || !(as_begun || as_before) {
             return Ok(None);
         }
-        Ok(Some((rank(group, by), refused.since.plus(delay(group, &seats, by)))))
+        let turn = since.plus(delay(group, &seats, by));
+        Ok(Some(Successor { rank: rank_among_equals, turn, behind: read_less.is_some() }))
     }
 
     /// A coordinator who joins a successor that somebody else has started takes the role back.
@@ -229,10 +280,14 @@ impl Step<'_> {
             && let Some(mut state) = self.group_record(old)?
         {
             if state.follows.is_some() {
-                self.say_again(case, old)?;
+                self.say_again(case, &[old], Timestamp(0))?;
             }
             if state.phase == Phase::Live {
                 self.actions.push(Action::Unfollow { group: old });
+                if state.lately_replaced(self.now).is_some() {
+                    // The relay has it, but not as others had read it.
+                    state.refused = Some(RefusedCommit::lack(&state, self.now));
+                }
             }
             state.phase = Phase::Replaced;
             self.save(old, &state)?;
@@ -240,12 +295,15 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// What this device said in a successor that nobody goes on with is said again; who has it drops the repetition.
-    fn say_again(&mut self, case: CaseId, old: GroupId) -> Result<(), StoreError> {
+    /// What this device said in a group that the relay lacks, or in a successor that nobody goes on with, is said again; who
+    /// has it drops the repetition.
+    pub(super) fn say_again(&mut self, case: CaseId, groups: &[GroupId], since: Timestamp) -> Result<(), StoreError> {
+        let waiting: Vec<_> = self.intents(case)?.iter().filter_map(|intent| intent.value.want.item()).collect();
         for (_, item) in self.tx.rows().items::<StoredItem>(case, Position(0), usize::MAX)? {
             // What was taken back or has expired is not said again.
             let gone = item.forgotten || item.deleted && item.replaces.is_none();
-            if item.own && item.group == old && !gone {
+            let waits = waiting.contains(&item.id);
+            if item.own && groups.contains(&item.group) && item.relayed_at >= since && !gone && !waits {
                 let draft = item.draft();
                 self.queue(case, Want::Item { id: item.id, draft, sent_at: item.sent_at })?;
             }

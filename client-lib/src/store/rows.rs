@@ -83,6 +83,12 @@ impl<'c> Rows<'c> {
         Ok(Some(Zeroizing::new(seed.as_slice().try_into().map_err(|_| StoreError::Corrupt)?)))
     }
 
+    /// Whether this device has come to an epoch of a group, by its authenticator.
+    pub(crate) fn has_epoch(&self, group: GroupId, authenticator: &[u8]) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM epochs WHERE group_id = ?1 AND authenticator = ?2";
+        Ok(self.0.prepare_cached(sql)?.exists(params![group.0.as_slice(), authenticator])?)
+    }
+
     /// The running hash of a group's log after a record of the present epoch.
     pub(crate) fn view(&self, group: GroupId, seq: Seq) -> Result<Option<[u8; 32]>, StoreError> {
         let sql = "SELECT hash FROM views WHERE group_id = ?1 AND seq = ?2";
@@ -413,6 +419,20 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Keeps the authenticator of an epoch.
+    pub(crate) fn write_epoch(&self, group: GroupId, epoch: Epoch, authenticator: &[u8]) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO epochs (group_id, epoch, authenticator) VALUES (?1, ?2, ?3)";
+        self.write(sql, params![group.0.as_slice(), number(epoch.0)?, authenticator])?;
+        Ok(())
+    }
+
+    /// Forgets a group's epochs before one.
+    pub(crate) fn delete_epochs(&self, group: GroupId, before: Epoch) -> Result<(), StoreError> {
+        let sql = "DELETE FROM epochs WHERE group_id = ?1 AND epoch < ?2";
+        self.write(sql, params![group.0.as_slice(), number(before.0)?])?;
+        Ok(())
+    }
+
     pub(crate) fn write_view(&self, group: GroupId, seq: Seq, hash: &[u8; 32]) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO views (group_id, seq, hash) VALUES (?1, ?2, ?3)";
         self.write(sql, params![group.0.as_slice(), number(seq.0)?, hash.as_slice()])?;
@@ -578,10 +598,11 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Forgets a group, its access keys and its running hashes.
+    /// Forgets a group, its epochs, its access keys and its running hashes.
     pub(crate) fn delete_group(&self, group: GroupId) -> Result<(), StoreError> {
         self.write("DELETE FROM access WHERE group_id = ?1", [group.0.as_slice()])?;
         self.write("DELETE FROM views WHERE group_id = ?1", [group.0.as_slice()])?;
+        self.write("DELETE FROM epochs WHERE group_id = ?1", [group.0.as_slice()])?;
         self.write("DELETE FROM groups WHERE id = ?1", [group.0.as_slice()])?;
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::error::StoreError;
 pub(super) const VERSION: i64 = 1 + UPGRADES.len() as i64;
 
 /// What each version adds to the one before it. An entry is never changed once it has been released.
-const UPGRADES: [&str; 3] = [
+const UPGRADES: [&str; 4] = [
     // Version 2: the audit log. `case_id` and `details` go when the case is erased.
     "CREATE TABLE audit (number INTEGER PRIMARY KEY, case_id BLOB, head BLOB NOT NULL, signature BLOB NOT NULL,
         details BLOB);
@@ -34,6 +34,9 @@ const UPGRADES: [&str; 3] = [
     "CREATE TABLE chains (case_id BLOB NOT NULL, author TEXT NOT NULL, hash BLOB NOT NULL, data BLOB NOT NULL,
         PRIMARY KEY (case_id, author, hash)) WITHOUT ROWID;
     CREATE TABLE erasures (case_id BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;",
+    // Version 5: the epochs of a group that this device has come to, by their authenticators.
+    "CREATE TABLE epochs (group_id BLOB NOT NULL, epoch INTEGER NOT NULL, authenticator BLOB NOT NULL,
+        PRIMARY KEY (group_id, epoch)) WITHOUT ROWID;",
 ];
 
 /// The tables of version 1, beside those of the MLS library.

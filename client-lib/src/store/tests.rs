@@ -93,7 +93,7 @@ fn a_store_of_an_earlier_version_is_brought_up_and_keeps_what_it_has() {
         .connection
         .execute_batch(
             "DROP TABLE audit; DROP TABLE changes; DROP TABLE states; DROP TABLE receipts; DROP TABLE expiries;
-             DROP TABLE verdicts; DROP TABLE chains; DROP TABLE erasures; PRAGMA user_version = 1",
+             DROP TABLE verdicts; DROP TABLE chains; DROP TABLE erasures; DROP TABLE epochs; PRAGMA user_version = 1",
         )
         .unwrap();
     drop(store);

@@ -190,3 +190,27 @@ async fn a_device_whose_inbox_is_full_does_not_block_the_others() {
     assert_eq!(laptop.has_texts(&at_laptop, 1).await, ["welkom"]);
     assert_eq!(anne.has_texts(&case, 1).await, ["welkom"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_device_does_not_block_the_others() {
+    let world = World::new();
+    let relay = relay::here(&world).await;
+    let [(anne, case), (carla, at_carla)] =
+        together(&world, ["anne@politie.example", "carla@politie.example"], relay.addr).await;
+    let laptop = Person::online(&world, "bert@opvang.example", relay.addr).await;
+    let telephone = Person::online(&world, "bert@opvang.example", relay.addr).await;
+    let lost = telephone.client.device().serial().clone();
+    let administrator = Wire::open(&world, &world.device("beheer@opvang.example"), relay.addr).await;
+    let taken = administrator.ask(world.revocation_list(SHELTER, &[lost], 1, 7)).await;
+    assert!(matches!(taken, Ok(Reply::Done(_))), "{taken:?}");
+
+    let pending = case.add(laptop.address(), Role::Member).await.unwrap();
+    let added = soon("an answer", pending.done()).await.unwrap();
+    let devices: Vec<_> = added.added.iter().map(|member| &member.address).collect();
+    assert_eq!(devices, [laptop.client.address()]);
+    assert_eq!(added.not_added, [(Some(telephone.client.address().device), NotAdded::Revoked)]);
+    let at_laptop = laptop.joined(&case).await;
+    carla.say(&at_carla, "welkom").await;
+    assert_eq!(laptop.has_texts(&at_laptop, 1).await, ["welkom"]);
+    assert_eq!(anne.has_texts(&case, 1).await, ["welkom"]);
+}

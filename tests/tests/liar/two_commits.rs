@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use kring_client::conversation::{Command, Suspicion};
+use kring_client::conversation::{Command, Event, Suspicion};
 use kring_protocol::message::{Receipt, Record, Reply, Request, SubmitCommit};
 use kring_protocol::refusal::Refusal;
 use kring_tests::simulation::scenario::{Scenario, Shown};
 
 use crate::is_told;
+use crate::stuck::add_again;
 
 #[test]
 fn of_two_commits_in_one_epoch_the_relay_accepts_one_and_the_other_is_made_anew() {
@@ -56,16 +57,20 @@ fn a_relay_that_splits_a_case_with_two_commits_shows_itself_with_the_next_messag
         return split_the_other_way();
     }
     assert!(!scenario.agree(&[0, 1]), "the case is split");
-    scenario.be_honest();
-    scenario.forget();
-    // What device 1 says then reaches nobody: the relay has another key for its epoch, and the user is told.
-    scenario.go_offline(1);
-    scenario.come_back(1);
-    let told = |event: &kring_client::conversation::Event| {
-        matches!(event, kring_client::conversation::Event::Unreachable { .. })
-    };
+    // The relay has another key for the epoch of device 1, which is told, and goes on alone: nobody follows it.
+    let told = |event: &Event| matches!(event, Event::Unreachable { .. });
     assert!(scenario.told(1).iter().any(told), "{}", scenario.trace());
+    scenario.be_honest();
+    scenario.pass(200);
     assert!(scenario.agree(&[0, 2]));
+    assert!(!scenario.agree(&[0, 1]), "{}", scenario.trace());
+    scenario.say(1, "hoort iemand mij");
+    scenario.say(0, "een");
+
+    // It is added again, and what it said alone is heard.
+    add_again(&mut scenario, 1);
+    assert!(scenario.agree(&[0, 1, 2]), "{}", scenario.trace());
+    assert_eq!(scenario.texts(2), ["een", "hoort iemand mij"]);
 }
 
 /// The same with the other device's Commit first.

@@ -1,6 +1,6 @@
 //! KeyPackages and inboxes: each KeyPackage is given once, and one device that cannot be added blocks no other.
 
-use kring_protocol::ids::{ClaimId, CursorId, Epoch, InboxSeq, Seq};
+use kring_protocol::ids::{ClaimId, CursorId, DeviceId, Epoch, InboxSeq, Seq};
 use kring_protocol::message::{
     AcknowledgeInbox, ClaimKeyPackages, Claimed, PublishKeyPackages, ReadInbox, Reply, SealedWelcome, SubmitCommit,
 };
@@ -9,7 +9,7 @@ use kring_protocol::refusal::{Refusal, RefusedRecipient};
 use kring_tests::log::Log;
 use kring_tests::relay;
 use kring_tests::wire::Wire;
-use kring_tests::world::World;
+use kring_tests::world::{SHELTER, World};
 
 /// Something that begins as a KeyPackage does.
 fn key_package(number: u8) -> Payload {
@@ -110,4 +110,40 @@ async fn a_bundle_with_a_recipient_that_stands_in_the_way_stores_nothing_and_goe
     let acknowledged = bert.ask(AcknowledgeInbox { through: note.seq }).await;
     assert!(matches!(acknowledged, Ok(Reply::Done(_))), "{acknowledged:?}");
     assert_eq!(bert.ask_all(ReadInbox { after: InboxSeq(0) }).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_device_that_is_revoked_between_its_claim_and_the_bundle_blocks_no_other() {
+    let world = World::new();
+    let relay = relay::here(&world).await;
+    let (stays, goes) = (world.device("bert@opvang.example"), world.device("bert@opvang.example"));
+    let anne = Wire::open(&world, &world.device("anne@politie.example"), relay.addr).await;
+    let bert = Wire::open(&world, &stays, relay.addr).await;
+    let leaver = Wire::open(&world, &goes, relay.addr).await;
+    publish(&bert, &[1], None).await;
+    publish(&leaver, &[2], None).await;
+    let claimed = claim(&anne, "bert@opvang.example").await.unwrap();
+    assert_eq!(claimed.devices.len(), 2);
+    let welcome = |device: DeviceId| {
+        let claimed = claimed.devices.iter().find(|claimed| claimed.device == device).expect("claimed");
+        let cursor = CursorId(rand::random());
+        SealedWelcome { claim: claimed.claim, device, sealed: b"welcome".to_vec().into(), cursor }
+    };
+    let (good, bad) = (welcome(stays.address.device), welcome(goes.address.device));
+
+    let list = world.revocation_list(SHELTER, std::slice::from_ref(&goes.serial), 1, 7);
+    assert!(matches!(anne.ask(list).await, Ok(Reply::Done(_))), "the list is taken");
+    leaver.ended().await;
+    let log = Log::random();
+    anne.create(log, None).await;
+    let both = SubmitCommit { welcomes: vec![good.clone(), bad.clone()], ..anne.commit_of(log, Epoch(0)) };
+    let in_the_way = RefusedRecipient { claim: bad.claim, device: bad.device, reason: RefusedRecipient::REVOKED };
+    let refused = Ok(Reply::Refused(Refusal::Recipients(vec![in_the_way])));
+    assert_eq!(anne.ask(both.clone()).await, refused);
+    assert_eq!(anne.read(log, Epoch(0), Some(Seq(0))).await.0, [], "nothing in the log");
+
+    let one = SubmitCommit { welcomes: vec![good], ..both };
+    assert!(matches!(anne.ask(one).await, Ok(Reply::Receipt(_))));
+    let inbox = bert.ask_all(ReadInbox { after: InboxSeq(0) }).await.unwrap();
+    assert!(matches!(&inbox[..], [Reply::Note(_), Reply::InboxEnd(_)]), "{inbox:?}");
 }
