@@ -158,8 +158,8 @@ impl Step<'_> {
         }
         for intent in waiting {
             // Behind the additions, so that everybody gets it.
-            self.tx.delete_intent(intent.id)?;
-            self.tx.append_intent(case, &intent.value)?;
+            self.delete_intent(case, intent.id, &intent.value.want)?;
+            self.append_intent(case, &intent.value)?;
         }
         self.session.dirty.insert(case);
         Ok(())
@@ -220,7 +220,7 @@ impl Step<'_> {
         for intent in self.intents(case)? {
             let obsolete = intent.value.want.along().is_some_and(|along| along != new);
             if obsolete {
-                self.tx.delete_intent(intent.id)?;
+                self.delete_intent(case, intent.id, &intent.value.want)?;
                 self.session.busy.remove(&intent.id);
                 self.session.retry_at.remove(&intent.id);
             }
