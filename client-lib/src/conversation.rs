@@ -23,6 +23,7 @@ mod log;
 mod lost;
 mod missed;
 mod outbox;
+mod outgoing;
 mod own_devices;
 mod receipts;
 mod renewal;
@@ -44,9 +45,9 @@ use kring_protocol::proof::TLS_EXPORTER_LENGTH;
 pub use claim::Coordination;
 pub use event::{CommitRefused, Dropped, Event, Held, NotAdded, Suspicion};
 pub use io::{Action, Command, Connected, Input, Ticket};
+pub(crate) use outgoing::LARGE as MOST_IN_ROW;
 pub use views::CaseNumbers;
 
-use crate::audit::Note;
 use crate::case::{CaseId, DraftError, DutyRefused, Refused};
 use crate::mls::DeviceCredentials;
 use crate::mls::access::AccessSeed;
@@ -54,6 +55,7 @@ use crate::mls::group::Group;
 use crate::mls::party::{NoParty, Party};
 use crate::store::{Store, StoreError, decode, encode};
 use folding::Folded;
+use outgoing::Outgoing;
 use session::Session;
 use state::Device;
 use step::Step;
@@ -86,11 +88,21 @@ pub struct Conversation {
     settings: Settings,
     groups: HashMap<GroupId, Group>,
     states: HashMap<CaseId, Folded>,
+    outgoing: HashMap<CaseId, Outgoing>,
     session: Session,
 }
 
+/// What became of the next inputs of those that were to be taken together.
+#[derive(Debug)]
+pub struct Handled {
+    /// How many.
+    pub inputs: usize,
+    /// What is to be done, or why they were not taken.
+    pub outcome: Result<Vec<Action>, StepError>,
+}
+
 /// Why an input was not handled. Nothing of it is stored.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, thiserror::Error)]
 pub enum StepError {
     /// The user wants something that cannot be.
     #[error(transparent)]
@@ -202,16 +214,24 @@ impl Conversation {
                 step.commit()?;
             }
         }
-        let (groups, states) = (HashMap::new(), HashMap::new());
-        let mut conversation = Self { store, party, settings, groups, states, session: Session::default() };
+        let mut conversation = Self {
+            store,
+            party,
+            settings,
+            groups: HashMap::new(),
+            states: HashMap::new(),
+            outgoing: HashMap::new(),
+            session: Session::default(),
+        };
         conversation
-            .step(now, Vec::new(), |step| {
+            .step(now, |step| {
                 step.begin_states()?;
                 step.resume_erasing()?;
                 step.go_on_erasing()?;
                 step.tell_unsent()?;
                 step.next_expiry()?;
                 step.resume_successors()?;
+                step.audit_since(Vec::new(), 0)?;
                 Ok(std::mem::take(&mut step.actions))
             })
             .map_err(|error| match error {
@@ -226,28 +246,45 @@ impl Conversation {
     /// After [`StepError::Store`] what still comes on the connection no longer joins what is stored: it is ignored
     /// until the next [`Input::Connected`], so the driver connects again.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<Vec<Action>, StepError> {
-        let of_connection =
-            !matches!(input, Input::Command(_) | Input::Connected(_) | Input::Disconnected | Input::Tick);
-        if of_connection && self.session.stale {
+        if self.session.stale && input.is_of_connection() {
             return Ok(Vec::new());
         }
-        let notes = match &input {
-            Input::Command(command) => audit::of_command(command),
-            _ => Vec::new(),
-        };
-        let first = notes.first().cloned();
-        let outcome = self.step(now, notes, |step| step.run(input));
-        if let (Some(note), Err(StepError::Command(error))) = (first, &outcome) {
+        let note = audit::of_input(&input).into_iter().next();
+        let outcome = self.step(now, |step| step.run([input]));
+        if let Err(error) = &outcome {
+            self.fail(error);
+        }
+        if let (Some(note), Err(StepError::Command(error))) = (note, &outcome) {
             self.audit_refusal(note, error, now);
         }
         outcome
     }
 
-    /// Runs one step in one transaction, with what the audit log records of it; after a failure everything is as it was.
+    /// Takes inputs that have come one after another, all in one transaction: each has the effect that it would have had
+    /// alone, and all share one sync of the disk. Where one of them cannot be taken, they are taken one by one, so that it
+    /// costs only itself.
+    pub fn handle_all(&mut self, inputs: Vec<Input>, now: Timestamp) -> Vec<Handled> {
+        if inputs.len() > 1 && !self.session.stale {
+            let (count, together) = (inputs.len(), inputs.clone());
+            if let Ok(actions) = self.step(now, |step| step.run(together)) {
+                return vec![Handled { inputs: count, outcome: Ok(actions) }];
+            }
+        }
+        inputs.into_iter().map(|input| Handled { inputs: 1, outcome: self.handle(input, now) }).collect()
+    }
+
+    /// What came on the connection so far no longer joins what is stored.
+    fn fail(&mut self, error: &StepError) {
+        if matches!(error, StepError::Store(_)) {
+            self.session.disconnect();
+            self.session.stale = true;
+        }
+    }
+
+    /// Runs one step in one transaction; after a failure everything is as it was.
     fn step(
         &mut self,
         now: Timestamp,
-        notes: Vec<Note>,
         work: impl FnOnce(&mut Step<'_>) -> Result<Vec<Action>, StepError>,
     ) -> Result<Vec<Action>, StepError> {
         let session = self.session.clone();
@@ -259,22 +296,19 @@ impl Conversation {
                     tx: &tx,
                     groups: &mut self.groups,
                     states: &mut self.states,
+                    outgoing: &mut self.outgoing,
                     session: &mut self.session,
                     settings: &self.settings,
                     now,
                     actions: Vec::new(),
                 };
-                let worked = work(&mut step).and_then(|actions| {
-                    step.audit(notes, &actions)?;
-                    Ok(actions)
-                });
-                worked.and_then(|actions| {
+                work(&mut step).and_then(|actions| {
                     tx.commit()?;
                     Ok(actions)
                 })
             }
         };
-        if let Err(error) = &outcome {
+        if outcome.is_err() {
             // In memory the groups may be ahead of the store: they are loaded again.
             #[cfg(feature = "planted-faults")]
             let keep = crate::planted::is(crate::planted::Fault::KeepGroupAfterFailure);
@@ -284,11 +318,8 @@ impl Conversation {
                 self.groups.clear();
             }
             self.states.clear();
+            self.outgoing.clear();
             self.session = session;
-            if matches!(error, StepError::Store(_)) {
-                self.session.disconnect();
-                self.session.stale = true;
-            }
         }
         outcome
     }

@@ -16,10 +16,12 @@ mod connection;
 mod core;
 pub(crate) mod enrolling;
 mod exchange;
+mod lane;
 mod link;
 pub(crate) mod office;
 mod progress;
 pub(crate) mod renewing;
+pub(crate) mod row;
 mod serve;
 pub(crate) mod subscriptions;
 mod surroundings;
@@ -50,9 +52,9 @@ pub use self::surroundings::{Clock, Jitter, Surroundings};
 pub(crate) use self::surroundings::{pause, within};
 pub(crate) use self::waiters::Waiter;
 
-/// Most jobs that wait for the conversation's thread. A record can have a megabyte, so this bounds memory; a step
-/// takes about a millisecond, so it is no bound on speed.
-const JOBS: usize = 32;
+/// Most jobs that wait for the conversation's thread: what it takes together. A record can have a megabyte, so this bounds
+/// memory; a step takes about a millisecond, so it is no bound on speed.
+const JOBS: usize = 64;
 /// Events that a slow listener can be behind before it is told that it missed some.
 const EVENTS: usize = 4_096;
 /// Longest sleep before the time of day is looked at again: a device that was suspended has another one afterwards.

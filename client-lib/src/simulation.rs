@@ -5,11 +5,13 @@
 use std::cell::RefCell;
 
 use kring_protocol::ids::{Epoch, GroupId, Seq, Signature, Subscription};
-use kring_protocol::message::Record;
+use kring_protocol::message::{Record, Reply, Request, Submit};
 use kring_protocol::refusal::Refusal;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
+use crate::conversation::Ticket;
+use crate::driver::row;
 use crate::driver::subscriptions as order;
 
 thread_local! {
@@ -28,6 +30,56 @@ pub(crate) fn identifier<const LENGTH: usize>() -> Option<[u8; LENGTH]> {
         identifiers.as_mut()?.fill(identifier.as_mut_slice());
         Some(identifier)
     })
+}
+
+/// What an answer to a message leads to.
+#[derive(Debug)]
+pub enum RowNext {
+    /// The stream goes on; this is answered.
+    On((Ticket, Result<Vec<Reply>, Refusal>)),
+    /// The stream has ended; these are answered.
+    Over(Vec<(Ticket, Result<Vec<Reply>, Refusal>)>),
+    /// The stream has ended; this goes on another one.
+    Again(Vec<Request>),
+}
+
+/// The driver's own row of the messages of one group on one connection.
+#[derive(Debug, Default)]
+pub struct Row(row::Row);
+
+impl Row {
+    /// A message comes: what to write on the stream, or its answer at once.
+    pub fn offer(
+        &mut self,
+        ticket: Ticket,
+        submit: Submit,
+    ) -> Result<Request, (Ticket, Result<Vec<Reply>, Refusal>)> {
+        self.0.offer(ticket, submit)
+    }
+
+    /// The relay answers the message that was sent first.
+    pub fn answered(&mut self, answer: Result<Reply, Refusal>) -> Option<RowNext> {
+        Some(match self.0.answered(answer)? {
+            row::Next::On(outcome) => RowNext::On(outcome),
+            row::Next::Over(outcomes) => RowNext::Over(outcomes),
+            row::Next::Again(requests) => RowNext::Again(requests),
+        })
+    }
+
+    /// The conversation has heard the answer to a request.
+    pub fn heard(&mut self, ticket: Ticket) {
+        self.0.heard(ticket);
+    }
+
+    /// Whether messages wait for their answers.
+    pub fn awaits(&self) -> bool {
+        self.0.awaits()
+    }
+
+    /// A stream has ended in good order.
+    pub fn end_stream(&mut self) {
+        self.0.end_stream();
+    }
 }
 
 /// What came on the push stream for one subscription.

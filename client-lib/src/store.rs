@@ -34,6 +34,10 @@ pub(crate) use transaction::Transaction;
 /// File that holds the database.
 const DATABASE: &str = "store.db";
 
+/// Statements that stay prepared: more than there are in this crate, so that none is parsed twice. With fewer than a step
+/// uses, each step would parse all of them anew.
+const STATEMENTS: usize = 128;
+
 /// The encrypted database of one device.
 pub struct Store {
     connection: Connection,
@@ -127,6 +131,7 @@ impl Store {
     }
 
     fn over(connection: Connection) -> Self {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Self {
             connection,
             #[cfg(any(test, feature = "simulation"))]

@@ -21,7 +21,7 @@ mod views;
 pub use self::core::{Core, Randomness};
 pub use access::{AccessCheck, ProvenAccess};
 pub use answer::{Answer, Backlog, Followed, HelloFacts, InboxPart, Letters, NewerLists, Next, Stretch};
-pub use command::{Command, ConnectionId, Outbound, Pushed, QueueFull, Requester};
+pub use command::{Command, ConnectionId, Outbound, Pushed, QueueFull, Requester, Row};
 pub use enrolment::MailboxCommand;
 pub use handle::{Engine, Submission};
 pub use thread::{Clock, Condition, EngineThread, OpenError, Settings};

@@ -104,11 +104,12 @@ impl Step<'_> {
         match answer.map(|replies| replies.into_iter().next()) {
             Ok(Some(Reply::Receipt(receipt))) => {
                 if let Want::Open { group } = intent.want {
-                    return self.opened(case, id, group);
+                    self.delete_intent(case, id, &intent.want)?;
+                    return self.opened(case, group);
                 }
                 submission.accepted = Some(receipt.seq);
                 let group = submission.group;
-                self.tx.write_intent(id, &intent)?;
+                self.write_intent(case, id, &intent)?;
                 self.relayed(case, &intent.want, receipt.seq);
                 if self.is_being_erased(case)? {
                     // Durable in the log: this device need not see it come back.
@@ -128,8 +129,7 @@ impl Step<'_> {
     }
 
     /// The group's log exists: the case is open.
-    fn opened(&mut self, case: CaseId, id: i64, group: GroupId) -> Result<(), StoreError> {
-        self.tx.delete_intent(id)?;
+    fn opened(&mut self, case: CaseId, group: GroupId) -> Result<(), StoreError> {
         let Some(mut state) = self.group_record(group)? else { return Ok(()) };
         if state.phase != Phase::Opening {
             return Ok(());
@@ -229,16 +229,16 @@ impl Step<'_> {
             }
             intent.claims += 1;
             intent.stage = Stage::Queued;
-            return self.tx.write_intent(id, &intent);
+            return self.write_intent(case, id, &intent);
         }
         for refused in recipients {
             self.not_added(case, &professional, Some(refused.device), reason(refused));
         }
         if empty || !progress {
-            return self.tx.delete_intent(id);
+            return self.delete_intent(case, id, &intent.want);
         }
         intent.stage = Stage::Queued;
-        self.tx.write_intent(id, &intent)
+        self.write_intent(case, id, &intent)
     }
 
     /// Whether somebody who cannot be claimed for comes back by themselves: the relay has lost what it had of all devices,
@@ -250,8 +250,8 @@ impl Step<'_> {
 
     /// Tries an addition again later, behind the others.
     fn await_return(&mut self, case: CaseId, id: i64, intent: &Intent) -> Result<(), StoreError> {
-        self.tx.delete_intent(id)?;
-        let again = self.tx.append_intent(case, intent)?;
+        self.delete_intent(case, id, &intent.want)?;
+        let again = self.append_intent(case, intent)?;
         self.pause(again, RETURN_PAUSE)
     }
 
@@ -281,15 +281,15 @@ impl Step<'_> {
                     if answer.refused.is_empty() {
                         self.not_added(case, &professional, device, NotAdded::Unknown);
                     }
-                    return self.tx.delete_intent(id);
+                    return self.delete_intent(case, id, &intent.want);
                 }
                 *claimed = Some(answer.devices);
-                self.tx.write_intent(id, &intent)
+                self.write_intent(case, id, &intent)
             }
             Ok(_) => self.pause(id, Timestamp::SECOND),
             Err(Refusal::UnknownProfessional) => {
                 self.not_added(case, &professional, device, NotAdded::Unknown);
-                self.tx.delete_intent(id)
+                self.delete_intent(case, id, &intent.want)
             }
             Err(refusal) => match refusal.retry() {
                 Retry::After(milliseconds) => self.pause(id, milliseconds),

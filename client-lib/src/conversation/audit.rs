@@ -8,7 +8,7 @@ use std::fmt;
 use kring_protocol::ids::Timestamp;
 
 use super::event::Event;
-use super::io::{Action, Command};
+use super::io::{Action, Command, Input};
 use super::state::CaseRecord;
 use super::{CommandError, Conversation, StepError};
 use crate::audit::{self, Activity, Broken, Chain, Entry, Keys, Note};
@@ -19,8 +19,13 @@ use crate::store::StoreError;
 /// Entries that a check reads at a time.
 const PAGE: usize = 512;
 
+/// What an input is recorded as, if the user is behind it.
+pub(super) fn of_input(input: &Input) -> Vec<Note> {
+    if let Input::Command(command) = input { of_command(command) } else { Vec::new() }
+}
+
 /// What a command is recorded as: first what it is refused as, then what else it writes.
-pub(super) fn of_command(command: &Command) -> Vec<Note> {
+fn of_command(command: &Command) -> Vec<Note> {
     vec![match command {
         Command::NewCase { case, .. } => Note::done(Activity::CaseOpened).in_case(*case),
         Command::Send { case, item, draft } | Command::SendAnyway { case, item, draft } => {
@@ -197,7 +202,7 @@ impl Conversation {
     pub(super) fn audit_refusal(&mut self, note: Note, error: &CommandError, now: Timestamp) {
         let note = note.refused(variant(error));
         // A store that cannot be written is told by the next step that has to; the refusal stands all the same.
-        let _ = self.step(now, vec![note], |step| Ok(std::mem::take(&mut step.actions)));
+        let _ = self.step(now, |step| step.note_down(note));
     }
 
     /// Records attempts to open the store that failed, and that it is open now.
@@ -209,7 +214,7 @@ impl Conversation {
     }
 
     fn record(&mut self, note: Note, at: Timestamp) -> Result<(), StoreError> {
-        match self.step(at, vec![note], |step| Ok(std::mem::take(&mut step.actions))) {
+        match self.step(at, |step| step.note_down(note)) {
             Ok(_) => Ok(()),
             Err(StepError::Store(error)) => Err(error),
             Err(StepError::Command(_)) => Err(StoreError::Internal),
@@ -245,8 +250,22 @@ impl Conversation {
 }
 
 impl super::Step<'_> {
-    /// Writes what this step did into the log.
-    pub(super) fn audit(&mut self, command: Vec<Note>, actions: &[Action]) -> Result<(), StoreError> {
+    /// Writes something into the log, and does nothing else.
+    fn note_down(&mut self, note: Note) -> Result<Vec<Action>, StepError> {
+        self.audit_since(vec![note], self.actions.len())?;
+        Ok(std::mem::take(&mut self.actions))
+    }
+
+    /// Writes what was done since so many actions were there into the log.
+    pub(super) fn audit_since(&mut self, command: Vec<Note>, before: usize) -> Result<(), StoreError> {
+        let actions = std::mem::take(&mut self.actions);
+        let written = self.audit(command, actions.get(before..).unwrap_or_default());
+        self.actions = actions;
+        written
+    }
+
+    /// Writes what was done into the log.
+    fn audit(&mut self, command: Vec<Note>, actions: &[Action]) -> Result<(), StoreError> {
         let told = actions.iter().filter_map(|action| match action {
             Action::Tell(event) => Some(event),
             _ => None,

@@ -7,7 +7,7 @@ use serde_bytes::ByteBuf;
 use super::claim::ClaimStep;
 use super::io::Command;
 use super::log::first_hash;
-use super::state::{CaseRecord, GroupRecord, Phase, Stage, Want};
+use super::state::{CaseRecord, GroupRecord, Intent, Phase, Want};
 use super::step::Step;
 use super::{CommandError, StepError};
 use crate::case::{
@@ -60,7 +60,7 @@ impl Step<'_> {
                 for mut intent in self.intents(case)? {
                     if intent.value.want.item() == Some(item) {
                         intent.value.anyway = true;
-                        self.tx.write_intent(intent.id, &intent.value)?;
+                        self.write_intent(case, intent.id, &intent.value)?;
                     }
                 }
                 Ok(())
@@ -162,7 +162,7 @@ impl Step<'_> {
             return Err(CommandError::Closed.into());
         }
         let known = self.tx.rows().item::<serde::de::IgnoredAny>(case, self.party.address(), item)?.is_some();
-        if known || self.intents(case)?.iter().any(|intent| intent.value.want.item() == Some(item)) {
+        if known || self.outgoing(case)?.has_item(item) {
             return Err(CommandError::ItemExists.into());
         }
         let sent_at = self.now;
@@ -196,8 +196,8 @@ impl Step<'_> {
         }
         let mut state = self.state_of(case)?;
         let now = self.now;
-        for intent in self.intents(case)? {
-            if let Want::Item { id, draft, sent_at } = &intent.value.want {
+        for waiting in self.outgoing(case)?.parts() {
+            if let Some(Intent { want: Want::Item { id, draft, sent_at }, .. }) = &self.intent(waiting)? {
                 state.apply(&LogEntry::Said(self.as_said(*id, draft, *sent_at)));
             }
         }
@@ -332,12 +332,5 @@ impl Step<'_> {
             return Err(CommandError::SoleResponsible.into());
         }
         Ok(())
-    }
-}
-
-impl Stage {
-    /// Whether it has been given to MLS.
-    pub(super) fn is_queued(&self) -> bool {
-        matches!(self, Self::Queued)
     }
 }

@@ -81,15 +81,15 @@ impl Step<'_> {
     }
 
     /// Deadlines of which this device has spoken, on their way into the log.
-    fn said_deadlines(&self, case: CaseId) -> Result<Vec<Deadline>, StoreError> {
-        let intents = self.intents(case)?;
-        let statements = intents.iter().filter_map(|intent| intent.value.want.statement());
-        Ok(statements
-            .filter_map(|statement| match statement {
-                Statement::Deadline(deadline) => Some(deadline),
-                _ => None,
-            })
-            .collect())
+    fn said_deadlines(&mut self, case: CaseId) -> Result<Vec<Deadline>, StoreError> {
+        let mut said = Vec::new();
+        for waiting in self.outgoing(case)?.parts() {
+            let statement = self.intent(waiting)?.and_then(|intent| intent.want.statement());
+            if let Some(Statement::Deadline(deadline)) = statement {
+                said.push(deadline);
+            }
+        }
+        Ok(said)
     }
 
     /// Looks after an alert that the user has just raised.

@@ -14,7 +14,7 @@ use super::step::Step;
 use crate::case::CaseId;
 use crate::mls::gate::Outcome;
 use crate::mls::group::Group;
-use crate::store::StoreError;
+use crate::store::{Numbered, StoreError};
 
 /// Between members who could all commit the same, each waits its rank times this long.
 const RANK_DELAY: u64 = 300;
@@ -79,7 +79,9 @@ impl Step<'_> {
 
     /// What was encrypted for an epoch that has ended and does not stand in its log never will: it is built anew.
     pub(super) fn requeue(&mut self, case: CaseId, group: GroupId) -> Result<(), StoreError> {
-        for mut intent in self.intents(case)? {
+        for id in self.outgoing(case)?.begun() {
+            let Some(value) = self.intent(id)? else { continue };
+            let mut intent = Numbered { id, value };
             let old = match &intent.value.stage {
                 Stage::Queued => false,
                 Stage::Submitted(submission) => submission.group == group,
@@ -95,16 +97,16 @@ impl Step<'_> {
                 self.session.busy.remove(&intent.id);
                 self.session.retry_at.remove(&intent.id);
                 if matches!(intent.value.want, Want::Sweep) {
-                    self.tx.delete_intent(intent.id)?;
+                    self.delete_intent(case, intent.id, &intent.value.want)?;
                     continue;
                 }
                 #[cfg(feature = "planted-faults")]
                 if crate::planted::is(crate::planted::Fault::DropOldSubmission) {
-                    self.tx.delete_intent(intent.id)?;
+                    self.delete_intent(case, intent.id, &intent.value.want)?;
                     continue;
                 }
                 intent.value.stage = Stage::Queued;
-                self.tx.write_intent(intent.id, &intent.value)?;
+                self.write_intent(case, intent.id, &intent.value)?;
             }
         }
         self.session.dirty.insert(case);
@@ -161,7 +163,7 @@ impl Step<'_> {
         for intent in self.intents(case)? {
             let want = &intent.value.want;
             if want.is_automatic() || matches!(want, Want::Leave | Want::Sweep | Want::UpdateKeys) {
-                self.tx.delete_intent(intent.id)?;
+                self.delete_intent(case, intent.id, &intent.value.want)?;
                 self.session.busy.remove(&intent.id);
             } else {
                 self.drop_intent(case, intent.id, &intent.value, Dropped::Left)?;

@@ -82,6 +82,7 @@ impl Step<'_> {
             }
         }
         self.tx.destroy_case(case)?;
+        self.outgoing.remove(&case);
         self.tx.forget_audit_details(case)?;
         self.states.remove(&case);
         self.tx.write_case(case, &CaseRecord { title: String::new(), group: id })?;
@@ -215,6 +216,7 @@ impl Step<'_> {
         self.actions.push(Action::Unfollow { group });
         self.destroy_group(group)?;
         self.tx.destroy_case(case)?;
+        self.outgoing.remove(&case);
         self.tx.forget_audit_details(case)?;
         self.tx.delete_case(case)?;
         self.states.remove(&case);

@@ -1,8 +1,8 @@
 //! What goes into the conversation core and what comes out of it.
 //!
-//! The driver feeds [`Input`]s one at a time with the time at which they happened and carries out the [`Action`]s that
-//! come back, in order. Every input is handled in one transaction of the store: when [`handle`](super::Conversation::handle)
-//! returns, everything that its actions rest on is on the disk. An action that is lost (a crash, a broken connection) is
+//! The driver feeds [`Input`]s in their order with the time at which they happened and carries out the [`Action`]s that
+//! come back, in order. Every input is handled in one transaction of the store, alone or with others that wait: when
+//! [`handle`](super::Conversation::handle) or [`handle_all`](super::Conversation::handle_all) returns, everything that its actions rest on is on the disk. An action that is lost (a crash, a broken connection) is
 //! asked for again after the next [`Input::Connected`].
 
 use kring_protocol::address::ProfessionalAddress;
@@ -15,7 +15,7 @@ use crate::case::{CaseId, DutyStep, ItemDraft, ItemId, Position, Role};
 use crate::identity::SafetyNumber;
 
 /// Something that happened.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Input {
     /// The user wants something.
     Command(Command),
@@ -77,6 +77,13 @@ pub enum Input {
     Tick,
 }
 
+impl Input {
+    /// Whether it came on a connection that stands, and means nothing beyond it.
+    pub(super) fn is_of_connection(&self) -> bool {
+        !matches!(self, Self::Command(_) | Self::Connected(_) | Self::Disconnected | Self::Tick)
+    }
+}
+
 /// What a connection begins with.
 #[derive(Debug, Clone)]
 pub struct Connected {
@@ -95,7 +102,7 @@ pub struct Connected {
 }
 
 /// What a user can want. All of it is stored at once and done when the relay can be reached.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Command {
     /// Open a case, with this user as its coordinator.
     NewCase {

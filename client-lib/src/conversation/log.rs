@@ -88,8 +88,7 @@ impl Step<'_> {
         if let Some((own, submission)) = self.own(state.case, record, hash)? {
             return self.own_record(id, state.clone(), group, record, own, submission);
         }
-        let own_leave_stands = header.content == ContentType::Proposal
-            && self.intents(state.case)?.iter().any(|intent| matches!(intent.value.stage, Stage::Proposed));
+        let own_leave_stands = header.content == ContentType::Proposal && self.outgoing(state.case)?.has_proposed();
         match group.receive(self.party, self.tx, &record.message, own_leave_stands) {
             Err(MlsFailure::Store(error)) => return Err(error),
             Err(MlsFailure::Refused) if header.content == ContentType::Commit => {
@@ -169,27 +168,22 @@ impl Step<'_> {
 
     /// The own submission that a record is, recognised by operation id and hash.
     fn own(
-        &self,
+        &mut self,
         case: CaseId,
         record: &Record,
         hash: MessageHash,
     ) -> Result<Option<(Numbered<Intent>, Submission)>, StoreError> {
-        for intent in self.intents(case)? {
-            if let Stage::Submitted(submission) = &intent.value.stage
-                && submission.operation == record.operation
-                && submission.hash == hash
-            {
-                let submission = (**submission).clone();
-                return Ok(Some((intent, submission)));
-            }
-        }
-        Ok(None)
+        let sent = self.outgoing(case)?.sent(record.operation);
+        let Some(sent) = sent.filter(|sent| sent.hash == hash) else { return Ok(None) };
+        let value = self.intent(sent.id)?.ok_or(StoreError::Internal)?;
+        let Stage::Submitted(submission) = &value.stage else { return Err(StoreError::Internal) };
+        let submission = (**submission).clone();
+        Ok(Some((Numbered { id: sent.id, value }, submission)))
     }
 
     /// Whether this device has sent something under a record's operation id.
-    fn is_under_way(&self, case: CaseId, record: &Record) -> Result<bool, StoreError> {
-        let same = |stage: &Stage| matches!(stage, Stage::Submitted(own) if own.operation == record.operation);
-        Ok(self.intents(case)?.iter().any(|intent| same(&intent.value.stage)))
+    fn is_under_way(&mut self, case: CaseId, record: &Record) -> Result<bool, StoreError> {
+        Ok(self.outgoing(case)?.sent(record.operation).is_some())
     }
 
     fn own_record(
@@ -211,13 +205,13 @@ impl Step<'_> {
             Want::Item { .. } => {
                 let plaintext = submission.item.as_ref().ok_or(StoreError::Corrupt)?;
                 let own = self.party.verified().clone();
-                self.tx.delete_intent(intent.id)?;
+                self.delete_intent(state.case, intent.id, &intent.value.want)?;
                 self.said(id, &state, &own, plaintext, record, group.epoch())?;
             }
             Want::Leave => {
                 if group.own_leave_counts(self.party, self.tx)? {
                     intent.value.stage = Stage::Proposed;
-                    self.tx.write_intent(intent.id, &intent.value)?;
+                    self.write_intent(state.case, intent.id, &intent.value)?;
                 } else {
                     self.drop_intent(state.case, intent.id, &intent.value, Dropped::LastOfCoordinator)?;
                 }
@@ -238,7 +232,7 @@ impl Step<'_> {
                         return self.refuse_commit(id, state, group, what, Some(own), reason);
                     }
                     Ok(outcome) => {
-                        self.tx.delete_intent(intent.id)?;
+                        self.delete_intent(state.case, intent.id, &intent.value.want)?;
                         let by = self.party.address().clone();
                         return self.new_epoch(id, state, group, record, &by, outcome);
                     }

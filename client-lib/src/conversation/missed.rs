@@ -4,19 +4,20 @@
 use kring_protocol::ids::{GroupId, Seq};
 use kring_protocol::message::Record;
 
+use super::outgoing::UnderWay;
 use super::state::{Stage, Want};
 use super::step::Step;
-use crate::store::StoreError;
+use crate::store::{Numbered, StoreError};
 
 impl Step<'_> {
     /// Finishes what the relay has accepted up to a record that this device reads no more.
     pub(super) fn finish_missed(&mut self, id: GroupId, through: Seq) -> Result<(), StoreError> {
         let Some(state) = self.group_record(id)? else { return Ok(()) };
-        for mut intent in self.intents(state.case)? {
-            let Stage::Submitted(submission) = &intent.value.stage else { continue };
-            let Some(seq) = submission.accepted.filter(|seq| submission.group == id && *seq <= through) else {
-                continue;
-            };
+        let accepted = |one: &UnderWay| one.group == id && one.accepted.is_some_and(|seq| seq <= through);
+        for one in self.outgoing(state.case)?.under_way().into_iter().filter(accepted) {
+            let Some(value) = self.intent(one.id)? else { continue };
+            let mut intent = Numbered { id: one.id, value };
+            let (Stage::Submitted(submission), Some(seq)) = (&intent.value.stage, one.accepted) else { continue };
             match &intent.value.want {
                 Want::Item { .. } => {
                     let plaintext = submission.item.clone().ok_or(StoreError::Corrupt)?;
@@ -29,13 +30,13 @@ impl Step<'_> {
                         closes: None,
                     };
                     let (own, epoch) = (self.party.verified().clone(), submission.epoch);
-                    self.tx.delete_intent(intent.id)?;
+                    self.delete_intent(state.case, intent.id, &intent.value.want)?;
                     self.said(id, &state, &own, &plaintext, &record, epoch)?;
                 }
                 // Others may have missed it as well: it is said again.
                 Want::Leave => {
                     intent.value.stage = Stage::Queued;
-                    self.tx.write_intent(intent.id, &intent.value)?;
+                    self.write_intent(state.case, intent.id, &intent.value)?;
                 }
                 // A missing Commit puts the device out of step; an opening has no record.
                 Want::Open { .. }

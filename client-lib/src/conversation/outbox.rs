@@ -2,8 +2,13 @@
 //! log, and is sure of who is in the group.
 //!
 //! A submission is stored before it is sent and sent again, under the same operation id, until the relay has answered
-//! or its epoch has ended without it. One submission of a case is under way at a time, so that what one says arrives
-//! in order.
+//! or its epoch has ended without it. Up to [`WINDOW`] messages of a case are under way at a time, in the order in which
+//! they were encrypted: the driver sends them one behind another on one stream, and of what stands there behind a refused
+//! one the relay takes nothing (docs/protocol.md, "Framing"). So what has been accepted is always the beginning of
+//! what was sent, and what one says arrives in order, whatever is lost on the way. What changes the group goes alone,
+//! when all messages have been read back.
+
+use std::collections::BTreeSet;
 
 use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{CursorId, Epoch, GroupId, MessageHash, OperationId, Seq, Timestamp};
@@ -16,6 +21,7 @@ use serde_bytes::ByteBuf;
 use super::claim::{ClaimStep, claimed};
 use super::event::{Dropped, Event, Held, NotAdded};
 use super::inbox::{Envelope, Follows};
+use super::outgoing::{LARGE, Waiting};
 use super::revocation::Age;
 use super::session::Asked;
 use super::state::{GroupRecord, Intent, Phase, Stage, Submission, Want};
@@ -45,6 +51,20 @@ enum Built {
     Dropped(Dropped),
 }
 
+/// What became of trying to do what is wanted next.
+enum Attempt {
+    /// A message is stored, and can be sent.
+    Encrypted { operation: OperationId, request: Request, is_large: bool },
+    /// Something else has been sent, or asked first.
+    Begun,
+    /// It is not wanted any more.
+    Over,
+}
+
+/// Messages of a case that are under way at once: what a relay takes on one stream before it has answered the first. A
+/// busy relay a tenth of a second away still takes 640 messages a second of one case.
+const WINDOW: usize = 64;
+
 /// Who is added.
 struct Newcomers {
     professional: ProfessionalAddress,
@@ -62,6 +82,33 @@ struct Joiner {
     claim: kring_protocol::ids::ClaimId,
 }
 
+/// What of a case is on its way.
+#[derive(Default)]
+struct Way {
+    /// Messages that were sent and have no answer.
+    messages: usize,
+    /// One of them is too large to go with others.
+    large: bool,
+    /// The relay has some that this device has not read back.
+    accepted: bool,
+    /// One waits before it is sent again: nothing overtakes it.
+    stopped: bool,
+    /// A Commit waits in the group, so nothing but messages can go on.
+    passing: bool,
+}
+
+impl Way {
+    /// Whether anything is on it. What changes the group does not begin before everything has arrived.
+    fn is_taken(&self) -> bool {
+        self.messages > 0 || self.accepted || self.stopped
+    }
+
+    /// Whether a message can go.
+    fn has_room(&self, is_large: bool) -> bool {
+        !self.stopped && !self.large && self.messages < if is_large { 1 } else { WINDOW }
+    }
+}
+
 impl Step<'_> {
     /// Does the next thing that a case waits for.
     pub(super) fn advance(&mut self, case: CaseId) -> Result<(), StoreError> {
@@ -70,51 +117,79 @@ impl Step<'_> {
         }
         let Some(group) = self.case(case)?.map(|record| record.group) else { return Ok(()) };
         let state = self.group_record(group)?.ok_or(StoreError::Corrupt)?;
-        let mut intents = self.intents(case)?;
-        // What is under way comes first, and alone; a change that the relay has put off for long lets messages pass.
-        let mut passing = false;
-        for intent in &mut intents {
-            let Stage::Submitted(submission) = &intent.value.stage else { continue };
-            if intent.value.want.is_commit() && self.is_put_off(intent.id) {
-                passing = true;
-                continue;
-            }
-            if submission.accepted.is_some() || !self.is_ready(intent.id) {
+        let Some(way) = self.go_on(case, group)? else { return Ok(()) };
+        if state.phase == Phase::Opening {
+            if way.is_taken() {
                 return Ok(());
             }
-            if intent.value.want.is_held() && submission.group == group {
-                if !self.session.lists.done {
-                    return Ok(());
-                }
-                if self.has_revoked(group)? {
-                    if !self.session.live.contains_key(&group) {
-                        return Ok(());
-                    }
-                    // It does not stand in the log, and was encrypted to somebody who is revoked: it is built anew. Should
-                    // it come late all the same, whoever reads it drops the repetition.
-                    intent.value.stage = Stage::Queued;
-                    self.tx.write_intent(intent.id, &intent.value)?;
-                    continue;
-                }
-            }
-            self.send(intent.id, submission);
-            return Ok(());
-        }
-        if state.phase == Phase::Opening {
             let opening =
-                |intent: &&Numbered<Intent>| matches!(intent.value.want, Want::Open { group: id } if id == group);
-            let Some(open) = intents.iter().find(opening) else { return Ok(()) };
+                |intent: &Numbered<Intent>| matches!(intent.value.want, Want::Open { group: id } if id == group);
+            let Some(open) = self.intents(case)?.into_iter().find(opening) else { return Ok(()) };
             let submission = self.open(group, &state)?;
-            return self.submit(open.id, &open.value, submission);
+            self.submit(case, open.id, open.value, submission)?;
+            return Ok(());
         }
         // Before the relay's revocation lists are read nobody knows who must not be written to.
         if state.phase != Phase::Live || !self.session.live.contains_key(&group) || !self.session.lists.done {
             return Ok(());
         }
         let mut mls = self.take(group)?;
-        let outcome = self.next(case, group, &state, &mut mls, intents, passing);
+        let outcome = self.next(case, group, &state, &mut mls, way);
         self.put(group, mls);
         outcome
+    }
+
+    /// Sends again what is under way and not on this connection, in the order in which it was encrypted. `None`: nothing
+    /// else can be begun.
+    fn go_on(&mut self, case: CaseId, group: GroupId) -> Result<Option<Way>, StoreError> {
+        let mut way = Way::default();
+        for one in self.outgoing(case)?.under_way() {
+            if !one.is_message {
+                // Alone; a change that the relay has put off for long lets messages pass.
+                if one.is_commit && self.is_put_off(one.id) {
+                    way.passing = true;
+                    continue;
+                }
+                if one.accepted.is_none() && self.is_ready(one.id) {
+                    self.send_again(one.id)?;
+                }
+                return Ok(None);
+            }
+            if one.accepted.is_some() {
+                way.accepted = true;
+            } else if self.session.busy.contains(&one.id) {
+                way.messages += 1;
+                way.large |= one.is_large;
+            } else if self.session.retry_at.contains_key(&one.id) || !way.has_room(one.is_large) {
+                way.stopped = true;
+            } else if one.group == group && !self.may_be_heard(case, group, one.id, &mut way)? {
+                continue;
+            } else {
+                way.messages += 1;
+                way.large |= one.is_large;
+                self.send_again(one.id)?;
+            }
+        }
+        Ok(Some(way))
+    }
+
+    /// Whether a message that was encrypted can still be sent. It does not stand in the log: if it was encrypted to
+    /// somebody who is revoked, it is built anew. Should it come late all the same, whoever reads it drops the repetition.
+    fn may_be_heard(&mut self, case: CaseId, group: GroupId, id: i64, way: &mut Way) -> Result<bool, StoreError> {
+        if !self.session.lists.done {
+            way.stopped = true;
+            return Ok(false);
+        }
+        if !self.has_revoked(group)? {
+            return Ok(true);
+        }
+        if !self.session.live.contains_key(&group) {
+            way.stopped = true;
+        } else if let Some(mut intent) = self.intent(id)? {
+            intent.stage = Stage::Queued;
+            self.write_intent(case, id, &intent)?;
+        }
+        Ok(false)
     }
 
     /// Whether the relay has put an intent off for so long that what is behind it does not wait.
@@ -122,73 +197,77 @@ impl Step<'_> {
         self.session.retry_at.get(&id).is_some_and(|at| at.since(self.now) > PATIENCE)
     }
 
-    /// `passing`: a Commit waits in the group, so nothing but messages can go on.
+    /// Begins what comes next: as many messages as have room on the way, or one change of the group once that is free.
     fn next(
         &mut self,
         case: CaseId,
         group: GroupId,
         state: &GroupRecord,
         mls: &mut Group,
-        intents: Vec<Numbered<Intent>>,
-        passing: bool,
+        mut way: Way,
     ) -> Result<(), StoreError> {
         // Nobody who is revoked is written to, nor anybody whose certificate has ended: they are taken out first.
         let unfit = mls.unfit(self.party, self.now);
         let leaving = mls.leaving();
         if leaving.contains(&mls.own_index()) {
-            if unfit.any_revoked() {
+            if unfit.any_revoked() || way.is_taken() {
                 // Who goes makes no Commit; others take the revoked out.
                 return Ok(());
             }
             // This device has said that it goes; another one carries it out, unless nobody could hear it.
-            let again = |intent: &Numbered<Intent>| {
-                intent.value.stage.is_queued() && matches!(intent.value.want, Want::Leave)
-            };
-            let Some(again) = intents.into_iter().find(again) else { return Ok(()) };
-            return self.attempt(case, group, state, mls, again.id, Want::Leave);
-        }
-        let mut intents: Vec<_> = intents.into_iter().filter(|intent| intent.value.stage.is_queued()).collect();
-        #[cfg(feature = "planted-faults")]
-        if crate::planted::is(crate::planted::Fault::NewestFirst) {
-            intents.reverse();
+            let Some(again) = self.outgoing(case)?.leave() else { return Ok(()) };
+            self.attempt(case, group, state, mls, again)?;
+            return Ok(());
         }
         // Nobody waits for those who were in a case that the relay has lost and are not back yet.
-        intents.retain(|intent| intent.value.want.along().is_none() || !self.is_put_off(intent.id));
-        let put_off = |step: &Self| intents.first().is_some_and(|first| step.is_put_off(first.id));
-        if passing || put_off(self) {
-            // Changes stay in their order, and messages in theirs.
-            intents.retain(|intent| matches!(intent.value.want, Want::Item { .. }));
-        }
+        let put_off: BTreeSet<_> = self.session.retry_at.keys().copied().filter(|id| self.is_put_off(*id)).collect();
+        let away = |id: i64, waiting: &Waiting| waiting.is_along && put_off.contains(&id);
+        let oldest = self.outgoing(case)?.oldest(|id, waiting| !away(id, waiting));
+        // Changes stay in their order, and messages in theirs.
+        let only_messages = way.passing || oldest.is_some_and(|first| put_off.contains(&first));
+        let passes = |id: i64, waiting: &Waiting| (waiting.is_message || !only_messages) && !away(id, waiting);
         if state.used_up == Some(mls.epoch()) {
             // No key is used twice: fresh ones first.
-            if passing || self.session.stuck.insert(group, mls.epoch()) == Some(mls.epoch()) {
+            if way.passing || way.is_taken() {
+                return Ok(());
+            }
+            if self.session.stuck.insert(group, mls.epoch()) == Some(mls.epoch()) {
                 return Ok(());
             }
             let id = self.queue(case, Want::UpdateKeys)?;
-            return self.attempt(case, group, state, mls, id, Want::UpdateKeys);
+            self.attempt(case, group, state, mls, id)?;
+            return Ok(());
         }
         let out = mls.may_go(self.party, unfit.removable(self.may_remove(mls)), false)?;
-        let stuck = passing || self.session.stuck.get(&group) == Some(&mls.epoch());
+        let stuck = way.passing || self.session.stuck.get(&group) == Some(&mls.epoch());
         if stuck && !leaving.is_empty() {
             // MLS says nothing while a proposal waits; another member's Commit, or the next epoch, goes on.
             return Ok(());
         }
         let somebody_goes = !leaving.is_empty() || !out.is_empty();
         if somebody_goes && !stuck {
-            let waits =
-                if out.is_empty() { intents.first() } else { intents.iter().find(|intent| self.is_ready(intent.id)) };
-            let wanted = waits.is_some_and(|first| !out.is_empty() || !first.value.want.is_commit());
+            let waits = self.outgoing(case)?.next(WINDOW, passes);
+            let waits = if out.is_empty() {
+                waits.iter().min_by_key(|(id, _)| *id)
+            } else {
+                waits.iter().find(|(id, _)| self.is_ready(*id))
+            };
+            let wanted = waits.is_some_and(|(_, first)| !out.is_empty() || first.is_message);
             if self.is_turn(case, mls, &out)? || wanted {
+                if way.is_taken() {
+                    return Ok(());
+                }
                 self.session.forget_sweep(case);
                 let id = self.queue(case, Want::Sweep)?;
-                return self.attempt(case, group, state, mls, id, Want::Sweep);
+                self.attempt(case, group, state, mls, id)?;
+                return Ok(());
             }
         }
         #[cfg(feature = "planted-faults")]
         let careless = crate::planted::is(crate::planted::Fault::EncryptToRevoked);
         #[cfg(not(feature = "planted-faults"))]
         let careless = false;
-        if !intents.is_empty() && unfit.any_revoked() && !careless {
+        if unfit.any_revoked() && !careless && self.outgoing(case)?.any(passes) {
             // Somebody else's turn comes first; or nobody's but that of those who need no evidence.
             return if stuck || out.is_empty() { self.hold_back(case, mls.epoch(), Held::Revoked) } else { Ok(()) };
         }
@@ -197,22 +276,43 @@ impl Step<'_> {
             Age::Stale => Some(Held::StaleList),
             Age::Fresh | Age::Overdue => None,
         };
-        if let Some(why) = why {
-            let waits = |intent: &Numbered<Intent>| intent.value.want.is_held() && !intent.value.anyway;
-            if intents.iter().any(waits) {
-                self.hold_back(case, mls.epoch(), why)?;
-            }
-            intents.retain(|intent| !waits(intent));
+        let held = |_, waiting: &Waiting| waiting.is_message && !waiting.anyway;
+        if let Some(why) = why
+            && self.outgoing(case)?.any(held)
+        {
+            self.hold_back(case, mls.epoch(), why)?;
         }
         // Somebody is in danger; everything else can wait. Messages of the same haste stay in their order.
-        intents.sort_by_key(|intent| !intent.value.want.is_urgent());
-        let Some(first) = intents.into_iter().next() else { return Ok(()) };
-        if !self.is_ready(first.id) {
-            return Ok(());
+        let goes = |id, waiting: &Waiting| passes(id, waiting) && !(why.is_some() && held(id, waiting));
+        let queue = self.outgoing(case)?.next(WINDOW, goes);
+        #[cfg(feature = "planted-faults")]
+        let queue = if crate::planted::is(crate::planted::Fault::NewestFirst) {
+            queue.into_iter().rev().collect()
+        } else {
+            queue
+        };
+        for (id, waiting) in queue {
+            let room = if waiting.is_message { way.has_room(false) } else { !way.is_taken() };
+            if !room || !self.is_ready(id) {
+                return Ok(());
+            }
+            match self.attempt(case, group, state, mls, id)? {
+                Attempt::Encrypted { operation, request, is_large } if way.has_room(is_large) => {
+                    way.messages += 1;
+                    way.large |= is_large;
+                    self.send(id, operation, request);
+                }
+                // It goes once the way is free.
+                Attempt::Encrypted { .. } => way.stopped = true,
+                Attempt::Begun => return Ok(()),
+                Attempt::Over => {}
+            }
         }
-        self.attempt(case, group, state, mls, first.id, first.value.want)
+        Ok(())
     }
 
+    /// Builds what is wanted next and stores it; then a change of the group is sent, and a message is sent by whoever
+    /// knows whether there is room for it.
     fn attempt(
         &mut self,
         case: CaseId,
@@ -220,9 +320,9 @@ impl Step<'_> {
         state: &GroupRecord,
         mls: &mut Group,
         id: i64,
-        want: Want,
-    ) -> Result<(), StoreError> {
-        let Some((_, intent)) = self.tx.rows().intent::<Intent>(id)? else { return Ok(()) };
+    ) -> Result<Attempt, StoreError> {
+        let Some(intent) = self.intent(id)? else { return Ok(Attempt::Over) };
+        let want = intent.want.clone();
         match self.build(case, group, state, mls, id, want)? {
             Built::Submission(submission) => {
                 #[cfg(feature = "planted-faults")]
@@ -231,46 +331,75 @@ impl Step<'_> {
                         let _ = mls.merge_own(self.party, self.tx, Some(commit.next_access_key), false)?;
                     }
                 }
-                self.submit(id, &intent, *submission)
+                if !intent.want.is_held() {
+                    self.submit(case, id, intent, *submission)?;
+                    return Ok(Attempt::Begun);
+                }
+                let (operation, request) = (submission.operation, submission.request.clone());
+                let is_large = self.store(case, id, intent, *submission)?;
+                Ok(Attempt::Encrypted { operation, request, is_large })
             }
-            Built::Waiting => Ok(()),
+            Built::Waiting => Ok(Attempt::Begun),
             Built::Done => {
-                self.tx.delete_intent(id)?;
+                self.delete_intent(case, id, &intent.want)?;
                 self.session.dirty.insert(case);
-                Ok(())
+                Ok(Attempt::Over)
             }
             Built::Dropped(_) if matches!(intent.want, Want::Sweep) => {
                 // Tried again it would be the same: not before the next epoch.
                 self.session.stuck.insert(group, mls.epoch());
-                self.tx.delete_intent(id)
+                self.delete_intent(case, id, &intent.want)?;
+                Ok(Attempt::Over)
             }
             Built::Dropped(why) => {
                 self.session.dirty.insert(case);
                 if matches!(intent.want, Want::UpdateKeys) {
-                    return self.tx.delete_intent(id);
+                    self.delete_intent(case, id, &intent.want)?;
+                } else {
+                    self.drop_intent(case, id, &intent, why)?;
                 }
-                self.drop_intent(case, id, &intent, why)
+                Ok(Attempt::Over)
             }
         }
     }
 
     /// Stores a submission, then sends it.
-    fn submit(&mut self, id: i64, intent: &Intent, submission: Submission) -> Result<(), StoreError> {
-        let mut intent = intent.clone();
-        intent.stage = Stage::Submitted(Box::new(submission.clone()));
-        #[cfg(feature = "planted-faults")]
-        if crate::planted::is(crate::planted::Fault::SendBeforeStoring) {
-            self.send(id, &submission);
-            return Ok(());
-        }
-        self.tx.write_intent(id, &intent)?;
-        self.send(id, &submission);
+    fn submit(&mut self, case: CaseId, id: i64, intent: Intent, submission: Submission) -> Result<(), StoreError> {
+        let (operation, request) = (submission.operation, submission.request.clone());
+        self.store(case, id, intent, submission)?;
+        self.send(id, operation, request);
         Ok(())
     }
 
-    fn send(&mut self, id: i64, submission: &Submission) {
+    /// Stores a submission behind all that is under way. Whether it is too large to go with others.
+    fn store(
+        &mut self,
+        case: CaseId,
+        id: i64,
+        mut intent: Intent,
+        mut submission: Submission,
+    ) -> Result<bool, StoreError> {
+        let is_large = matches!(&submission.request, Request::Submit(submit) if submit.message.len() > LARGE);
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::SendBeforeStoring) {
+            return Ok(is_large);
+        }
+        submission.turn = self.outgoing(case)?.next_turn();
+        intent.stage = Stage::Submitted(Box::new(submission));
+        self.write_intent(case, id, &intent)?;
+        Ok(is_large)
+    }
+
+    fn send_again(&mut self, id: i64) -> Result<(), StoreError> {
+        if let Some(Intent { stage: Stage::Submitted(submission), .. }) = self.intent(id)? {
+            self.send(id, submission.operation, submission.request);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, id: i64, operation: OperationId, request: Request) {
         self.session.busy.insert(id);
-        self.ask(Asked::Submission(id, submission.operation), submission.request.clone());
+        self.ask(Asked::Submission(id, operation), request);
     }
 
     fn open(&mut self, id: GroupId, state: &GroupRecord) -> Result<Submission, StoreError> {
@@ -292,6 +421,7 @@ impl Step<'_> {
             }),
             item: None,
             accepted: None,
+            turn: 0,
         })
     }
 
@@ -336,7 +466,7 @@ impl Step<'_> {
                 Ok(Built::Waiting)
             }
             Want::Add { professional, device: _, role, claimed: Some(claimed), along } => {
-                let number = self.tx.rows().intent::<Intent>(id)?.and_then(|(_, intent)| intent.number);
+                let number = self.intent(id)?.and_then(|intent| intent.number);
                 let whom = Newcomers { professional, role, claimed, number, along: along.is_some() };
                 self.build_add(case, group, state, mls, &whom)
             }
@@ -552,6 +682,7 @@ fn message_submission(group: GroupId, mls: &Group, message: Vec<u8>, item: Optio
         request: Request::Submit(Submit { access: access(group, epoch), operation, message: Payload::from(message) }),
         item: item.map(ByteBuf::from),
         accepted: None,
+        turn: 0,
     }
 }
 
@@ -573,6 +704,7 @@ fn commit_submission(group: GroupId, mls: &Group, prepared: Prepared, welcomes: 
         }),
         item: None,
         accepted: None,
+        turn: 0,
     }
 }
 

@@ -36,7 +36,7 @@ impl Step<'_> {
                 along: None,
             };
             self.session.dirty.insert(case);
-            self.tx.append_intent(case, &Intent { number: Some(number), ..Intent::new(self.now, want) })?;
+            self.append_intent(case, &Intent { number: Some(number), ..Intent::new(self.now, want) })?;
         }
         Ok(())
     }

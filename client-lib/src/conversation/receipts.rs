@@ -88,6 +88,11 @@ impl Marks {
     }
 }
 
+fn is_receipt(want: &Want) -> bool {
+    let Want::Item { draft, .. } = want else { return false };
+    matches!(&draft.body, DraftBody::Part { media_type, .. } if media_type == MEDIA_TYPE)
+}
+
 impl Step<'_> {
     /// Whether what was said is a receipt; then it is taken, and is no item.
     pub(super) fn is_receipt(&mut self, case: CaseId, item: &StoredItem) -> Result<bool, StoreError> {
@@ -122,14 +127,10 @@ impl Step<'_> {
         if !self.session.live.contains_key(&record.group) || self.is_closed(case)? {
             return Ok(());
         }
-        let on_its_way = self.intents(case)?.iter().any(|intent| match &intent.value.want {
-            Want::Item { draft, .. } => {
-                matches!(&draft.body, DraftBody::Part { media_type, .. } if media_type == MEDIA_TYPE)
+        for waiting in self.outgoing(case)?.parts() {
+            if self.intent(waiting)?.is_some_and(|intent| is_receipt(&intent.want)) {
+                return Ok(());
             }
-            _ => false,
-        });
-        if on_its_way {
-            return Ok(());
         }
         let rows = self.tx.rows();
         let own = own(&rows, case)?;

@@ -210,6 +210,9 @@ pub(crate) struct Submission {
     pub(crate) item: Option<ByteBuf>,
     /// Its record, once the relay has accepted it.
     pub(crate) accepted: Option<Seq>,
+    /// Its place among what is under way: messages are encrypted in an order, and read in no other.
+    #[serde(default)]
+    pub(crate) turn: u64,
 }
 
 impl Want {

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use kring_protocol::ids::{Epoch, GroupId, Timestamp};
 use kring_protocol::message::{Access, Request};
 
+use super::audit;
 use super::event::{Dropped, Event};
 use super::folding::Folded;
 use super::io::{Action, Input};
+use super::outgoing::Outgoing;
 use super::session::{Asked, Session};
 use super::state::{CaseRecord, GroupRecord, Intent, Phase};
 use super::{Settings, StepError};
@@ -23,6 +25,7 @@ pub(super) struct Step<'s> {
     pub(super) tx: &'s Transaction<'s>,
     pub(super) groups: &'s mut HashMap<GroupId, Group>,
     pub(super) states: &'s mut HashMap<CaseId, Folded>,
+    pub(super) outgoing: &'s mut HashMap<CaseId, Outgoing>,
     pub(super) session: &'s mut Session,
     pub(super) settings: &'s Settings,
     pub(super) now: Timestamp,
@@ -30,9 +33,31 @@ pub(super) struct Step<'s> {
 }
 
 impl Step<'_> {
-    /// Handles an input, then whatever has become possible.
-    pub(super) fn run(&mut self, input: Input) -> Result<Vec<Action>, StepError> {
+    /// Handles inputs in their order, then whatever has become possible.
+    pub(super) fn run(&mut self, inputs: impl IntoIterator<Item = Input>) -> Result<Vec<Action>, StepError> {
         self.session.look_at_clock(self.now);
+        for input in inputs {
+            let (notes, before) = (audit::of_input(&input), self.actions.len());
+            self.take_in(input)?;
+            self.audit_since(notes, before)?;
+        }
+        let before = self.actions.len();
+        self.due()?;
+        self.go_on_erasing()?;
+        while let Some(case) = self.session.dirty.pop_first() {
+            self.advance(case)?;
+        }
+        while let Some(case) = self.session.unplanned.pop_first() {
+            self.plan_deadlines(case)?;
+        }
+        if let Some(at) = self.session.next_due() {
+            self.actions.push(Action::WakeAt(at));
+        }
+        self.audit_since(Vec::new(), before)?;
+        Ok(std::mem::take(&mut self.actions))
+    }
+
+    fn take_in(&mut self, input: Input) -> Result<(), StepError> {
         match input {
             Input::Command(command) => self.command(command)?,
             Input::Connected(connected) => self.connected(&connected)?,
@@ -48,18 +73,7 @@ impl Step<'_> {
             Input::CrlsChanged => self.read_lists(),
             Input::Tick => {}
         }
-        self.due()?;
-        self.go_on_erasing()?;
-        while let Some(case) = self.session.dirty.pop_first() {
-            self.advance(case)?;
-        }
-        while let Some(case) = self.session.unplanned.pop_first() {
-            self.plan_deadlines(case)?;
-        }
-        if let Some(at) = self.session.next_due() {
-            self.actions.push(Action::WakeAt(at));
-        }
-        Ok(std::mem::take(&mut self.actions))
+        Ok(())
     }
 
     pub(super) fn tell(&mut self, event: Event) {
@@ -101,7 +115,7 @@ impl Step<'_> {
 
     pub(super) fn queue(&mut self, case: CaseId, want: super::state::Want) -> Result<i64, StoreError> {
         self.session.dirty.insert(case);
-        self.tx.append_intent(case, &Intent::new(self.now, want))
+        self.append_intent(case, &Intent::new(self.now, want))
     }
 
     /// Lets go of an intent, and says why.
@@ -112,7 +126,7 @@ impl Step<'_> {
         intent: &Intent,
         why: Dropped,
     ) -> Result<(), StoreError> {
-        self.tx.delete_intent(id)?;
+        self.delete_intent(case, id, &intent.want)?;
         self.session.busy.remove(&id);
         self.session.retry_at.remove(&id);
         self.tell(Event::Dropped { case, item: intent.want.item(), reason: why });

@@ -189,8 +189,8 @@ impl Step<'_> {
         }
         for intent in waiting {
             // Behind the additions, so that everybody gets it.
-            self.tx.delete_intent(intent.id)?;
-            self.tx.append_intent(case, &intent.value)?;
+            self.delete_intent(case, intent.id, &intent.value.want)?;
+            self.append_intent(case, &intent.value)?;
         }
         self.session.dirty.insert(case);
         Ok(())
@@ -271,7 +271,7 @@ impl Step<'_> {
         for intent in self.intents(case)? {
             let obsolete = intent.value.want.along().is_some_and(|along| along != new);
             if obsolete {
-                self.tx.delete_intent(intent.id)?;
+                self.delete_intent(case, intent.id, &intent.value.want)?;
                 self.session.busy.remove(&intent.id);
                 self.session.retry_at.remove(&intent.id);
             }
@@ -298,11 +298,10 @@ impl Step<'_> {
     /// What this device said in a group that the relay lacks, or in a successor that nobody goes on with, is said again; who
     /// has it drops the repetition.
     pub(super) fn say_again(&mut self, case: CaseId, groups: &[GroupId], since: Timestamp) -> Result<(), StoreError> {
-        let waiting: Vec<_> = self.intents(case)?.iter().filter_map(|intent| intent.value.want.item()).collect();
         for (_, item) in self.tx.rows().items::<StoredItem>(case, Position(0), usize::MAX)? {
             // What was taken back or has expired is not said again.
             let gone = item.forgotten || item.deleted && item.replaces.is_none();
-            let waits = waiting.contains(&item.id);
+            let waits = self.outgoing(case)?.has_item(item.id);
             if item.own && groups.contains(&item.group) && item.relayed_at >= since && !gone && !waits {
                 let draft = item.draft();
                 self.queue(case, Want::Item { id: item.id, draft, sent_at: item.sent_at })?;

@@ -20,3 +20,4 @@ mod relay;
 mod states;
 mod sweeps;
 mod upkeep;
+mod windows;

@@ -6,7 +6,8 @@ use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{Epoch, GroupId, Seq};
 
 use super::claim::Coordination;
-use super::state::{CaseRecord, GroupRecord, Intent, Phase, Stage, StoredItem, Want};
+use super::outgoing::Outgoing;
+use super::state::{CaseRecord, GroupRecord, Intent, Phase, Stage, StoredItem};
 use super::{Conversation, folding};
 use crate::case::{
     CaseId, CaseState, CaseStatus, CaseView, ClosingStage, Delivery, Digest, Duties, Item, Member, OutboxEntry,
@@ -43,9 +44,8 @@ impl Conversation {
         let rows = self.store.read();
         let Some(record) = rows.case::<CaseRecord>(case)? else { return Ok(None) };
         let state: GroupRecord = rows.group(record.group)?.ok_or(StoreError::Corrupt)?;
-        let intents = rows.intents::<Intent>(case)?;
+        let (queued, leaving) = self.with_outgoing(case, |outgoing| (outgoing.len(), outgoing.wants_to_leave()))?;
         let last = rows.last_item(case)?;
-        let leaving = intents.iter().any(|intent| matches!(intent.value.want, Want::Leave));
         let (epoch, members, role, stage) = self.with_group(record.group, |group| {
             let own = &self.party.address().professional;
             let role = group.context().and_then(|context| context.role(own)).unwrap_or(Role::Observer);
@@ -69,7 +69,7 @@ impl Conversation {
             members,
             items: last.0,
             last,
-            queued: intents.len(),
+            queued,
             group: record.group,
             epoch,
             seq: state.at.unwrap_or(Seq(0)),
@@ -222,6 +222,18 @@ impl Conversation {
                 devices: members.into_iter().zip(devices).collect(),
             }))
         })
+    }
+
+    /// Whether a change of a case's group is under way.
+    pub(crate) fn is_changing(&self, case: CaseId) -> Result<bool, StoreError> {
+        self.with_outgoing(case, Outgoing::has_changes)
+    }
+
+    fn with_outgoing<T>(&self, case: CaseId, read: impl FnOnce(&Outgoing) -> T) -> Result<T, StoreError> {
+        match self.outgoing.get(&case) {
+            Some(outgoing) => Ok(read(outgoing)),
+            None => Ok(read(&Outgoing::load(&self.store.read(), case)?)),
+        }
     }
 
     fn with_group<T>(

@@ -18,9 +18,9 @@ use super::exchange::access_mut;
 use super::progress::Progress;
 use super::subscriptions::{Follow, FollowNumber};
 use super::surroundings::Surroundings;
-use super::waiters::{WaitedFor, Waiter, Waiters};
+use super::waiters::{Wait, Waiter, Waiters};
 use crate::api::{CallError, ClientEvent};
-use crate::conversation::{Action, Command, Connected, Conversation, Event, Input, StepError, Ticket};
+use crate::conversation::{Action, Command, Connected, Conversation, Event, Handled, Input, StepError, Ticket};
 use crate::store::StoreError;
 
 /// Names one connection, so that what a former one still had under way is not taken for the present one's.
@@ -92,6 +92,8 @@ pub(crate) enum Arrival {
 pub(crate) enum Carry {
     /// Send a request and bring its answer.
     Request(Ticket, Request),
+    /// The conversation has heard that a request was refused.
+    Heard(Ticket),
     /// Follow a group.
     Follow(Follow),
     /// Stop following a group.
@@ -102,6 +104,22 @@ pub(crate) enum Carry {
     Ask(Ask),
     /// End: what comes cannot be stored.
     End(StoreError),
+}
+
+/// Most inputs that share a transaction: what a case has under way at most, so that a window of messages, of answers or of
+/// records costs one sync of the disk. More would only make who waits for the first wait for the last.
+const MOST_TOGETHER: usize = 64;
+/// Records that share a transaction are at most this long together, or one: what is stored at once is held in memory twice.
+const MOST_BYTES_TOGETHER: usize = 1 << 20;
+
+/// Whom an input is from.
+enum Sender {
+    /// The user: what is waited for, and who is told that it is stored.
+    Caller { wait: Wait, reply: oneshot::Sender<Result<(), CallError>> },
+    /// The relay, in answer to this.
+    Answer { ticket: Ticket, refused: bool },
+    /// The relay, of its own accord.
+    Relay,
 }
 
 /// The connection, as the thread knows it.
@@ -152,11 +170,12 @@ impl Core {
 
     /// Works until it is told to stop, or nobody is left to give it work.
     pub(super) fn run(mut self, jobs: &mut mpsc::Receiver<Job>) {
-        while let Some(job) = jobs.blocking_recv() {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| jobs.blocking_recv()) {
             match job {
                 Job::Stop => break,
                 Job::Query(query) => query(&self.conversation),
-                Job::Call { command, waiter, reply } => self.call(command, waiter, reply),
+                Job::Call { .. } | Job::Arrived(_, Arrival::Input(_)) => next = self.together(job, jobs),
                 Job::Connected(new) => self.connected(*new),
                 Job::Disconnected(number) => {
                     if self.link.take_if(|link| link.number == number).is_some() {
@@ -164,7 +183,7 @@ impl Core {
                     }
                 }
                 Job::Arrived(number, arrival) => {
-                    if self.link.as_ref().is_some_and(|link| link.number == number) {
+                    if self.is_present(number) {
                         self.arrived(arrival);
                     }
                 }
@@ -181,25 +200,85 @@ impl Core {
         }
     }
 
-    fn call(&mut self, command: Command, waiter: Waiter, reply: oneshot::Sender<Result<(), CallError>>) {
-        let waited_for = WaitedFor::of(&command, &waiter);
-        self.waiters.wait(&command, waiter);
-        let now = self.surroundings.clock.now();
-        let outcome = match self.conversation.handle(Input::Command(command), now) {
-            Ok(actions) => {
-                self.carry_out(actions);
-                Ok(())
-            }
-            Err(error) => {
-                self.waiters.forget_last(waited_for);
-                if let StepError::Store(error) = &error {
-                    self.store_failed(*error);
+    fn is_present(&self, number: ConnectionNumber) -> bool {
+        self.link.as_ref().is_some_and(|link| link.number == number)
+    }
+
+    /// Takes an input and those that wait behind it, in one transaction. Gives back the job that came next and is none.
+    fn together(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        let (mut inputs, mut senders, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Call { command, waiter, reply } => {
+                    senders.push(Sender::Caller { wait: Wait::of(&command, waiter), reply });
+                    inputs.push(Input::Command(command));
                 }
-                Err(error.into())
+                Job::Arrived(number, Arrival::Input(input)) if self.is_present(number) => {
+                    senders.push(match &input {
+                        Input::Answered { ticket, answer } => {
+                            Sender::Answer { ticket: *ticket, refused: answer.is_err() }
+                        }
+                        _ => Sender::Relay,
+                    });
+                    bytes += if let Input::Record { record, .. } = &input { record.message.len() } else { 0 };
+                    inputs.push(input);
+                }
+                Job::Arrived(_, Arrival::Input(_)) => {}
+                other => {
+                    next = Some(other);
+                    break;
+                }
             }
-        };
-        // A caller that no longer listens has its command stored all the same.
-        let _ = reply.send(outcome);
+            if inputs.len() < MOST_TOGETHER && bytes < MOST_BYTES_TOGETHER {
+                next = jobs.try_recv().ok();
+            }
+        }
+        if !inputs.is_empty() {
+            self.take(inputs, senders);
+        }
+        next
+    }
+
+    fn take(&mut self, inputs: Vec<Input>, senders: Vec<Sender>) {
+        let mut senders = senders.into_iter();
+        for Handled { inputs, outcome } in self.conversation.handle_all(inputs, self.surroundings.clock.now()) {
+            let of_these: Vec<_> = senders.by_ref().take(inputs).collect();
+            let (taken, failure) = match outcome {
+                Ok(actions) => (Some(actions), None),
+                Err(error) => (None, Some(error)),
+            };
+            let mut replies = Vec::new();
+            for sender in of_these {
+                match sender {
+                    Sender::Caller { wait, reply } => {
+                        if taken.is_some() {
+                            self.waiters.wait(wait);
+                        }
+                        replies.push(reply);
+                    }
+                    Sender::Answer { ticket, refused } => self.heard(ticket, refused),
+                    Sender::Relay => {}
+                }
+            }
+            self.carry_out(taken.unwrap_or_default());
+            if let Some(StepError::Store(error)) = &failure {
+                self.store_failed(*error);
+            }
+            for reply in replies {
+                // A caller that no longer listens has its command stored all the same.
+                let _ = reply.send(failure.map_or(Ok(()), |error| Err(error.into())));
+            }
+        }
+    }
+
+    /// The conversation has an answer: what it sends from now on takes it into account.
+    fn heard(&mut self, ticket: Ticket, refused: bool) {
+        let Some(link) = &mut self.link else { return };
+        link.progress.answered(ticket);
+        if refused {
+            link.carry(Carry::Heard(ticket));
+        }
     }
 
     fn connected(&mut self, new: NewConnection) {
@@ -218,13 +297,8 @@ impl Core {
 
     fn arrived(&mut self, arrival: Arrival) {
         match arrival {
-            Arrival::Input(input) => {
-                let answered = if let Input::Answered { ticket, .. } = &input { Some(*ticket) } else { None };
-                self.step(input);
-                if let (Some(ticket), Some(link)) = (answered, &mut self.link) {
-                    link.progress.answered(ticket);
-                }
-            }
+            // Taken together with others.
+            Arrival::Input(input) => self.step(input),
             Arrival::CaughtUp(follow, after) => {
                 self.step(Input::CaughtUp { group: follow.group, epoch: follow.epoch, after });
                 self.settle_follow(&follow);
@@ -380,10 +454,7 @@ impl Core {
         if self.waiters.expect_changes() {
             let conversation = &self.conversation;
             // A store that cannot be asked says nothing about what is under way.
-            self.waiters.settle(|case| match conversation.outbox(case) {
-                Ok(outbox) => outbox.iter().any(|entry| entry.item.is_none()),
-                Err(_) => true,
-            });
+            self.waiters.settle(|case| conversation.is_changing(case).unwrap_or(true));
         }
         let caught_up = self.link.as_ref().is_some_and(|link| link.progress.is_caught_up());
         let changed =
@@ -427,7 +498,8 @@ mod tests {
     fn new_case(core: &mut Core) -> Result<(), CallError> {
         let (reply, mut outcome) = oneshot::channel();
         let command = Command::NewCase { case: CaseId([1; 16]), title: "Gezin".to_owned() };
-        core.call(command, Waiter::Nobody, reply);
+        let (_jobs, mut none) = mpsc::channel(1);
+        core.together(Job::Call { command, waiter: Waiter::Nobody, reply }, &mut none);
         outcome.try_recv().expect("answered")
     }
 

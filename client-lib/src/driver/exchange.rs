@@ -11,7 +11,7 @@ use kring_protocol::frame::{self, PREFIX};
 use kring_protocol::limits::{MAX_MESSAGE, MAX_READ};
 use kring_protocol::message::{Access, Reply, Request};
 use kring_protocol::refusal::Refusal;
-use quinn::{Connection, ReadError, RecvStream, WriteError};
+use quinn::{Connection, ReadError, RecvStream, SendStream, WriteError};
 use serde::de::DeserializeOwned;
 
 use super::connection::RECEIVE_WINDOW;
@@ -119,6 +119,35 @@ async fn in_time<T>(patience: Duration, work: impl Future<Output = Result<T, Fai
 /// what [`Watch`] sends it every second, even while its disk stalls. QUIC's own idle time-out is far longer, so that idle devices need few packets.
 const DEAF_AFTER: Duration = Duration::from_secs(5);
 
+/// A stream on which requests follow one another.
+pub(super) struct Outbound {
+    stream: SendStream,
+    patience: Duration,
+}
+
+impl Outbound {
+    /// Writes requests in one go.
+    pub(super) async fn write(&mut self, requests: &[Request]) -> Result<(), Failure> {
+        let mut frames: Vec<_> = requests.iter().map(frame::encode).collect();
+        in_time(self.patience, async {
+            match self.stream.write_all_chunks(&mut frames).await {
+                // Stopped: the relay wants no more of it; its answer says why.
+                Ok(()) | Err(WriteError::Stopped(_)) => Ok(()),
+                Err(WriteError::ConnectionLost(_) | WriteError::ClosedStream | WriteError::ZeroRttRejected) => {
+                    Err(Failure::Lost)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Nothing follows.
+    pub(super) fn finish(&mut self) {
+        // Fails only if the relay has stopped the stream, which does not matter.
+        let _ = self.stream.finish();
+    }
+}
+
 /// A connection on which requests are sent.
 pub(super) struct Exchange {
     connection: Connection,
@@ -202,6 +231,14 @@ impl Exchange {
             Ok(Frames { stream: receiver, patience: self.patience })
         })
         .await
+    }
+
+    /// Opens a stream for requests one behind another, and gives the stream on which their answers come.
+    pub(super) async fn open(&self) -> Result<(Outbound, Frames), Failure> {
+        let (sender, receiver) =
+            in_time(self.patience, async { self.connection.open_bi().await.map_err(|_| Failure::Lost) }).await?;
+        let frames = Frames { stream: receiver, patience: self.patience };
+        Ok((Outbound { stream: sender, patience: self.patience }, frames))
     }
 
     /// Sends a request and waits for its whole answer.

@@ -1,6 +1,7 @@
 //! Serving a connection that stands: requests out, answers, backlogs and live records in, until it ends.
 //!
-//! Each request has a task and a stream of its own; one task reads the push stream. What they bring goes into the
+//! Each request has a task and a stream of its own, but for messages of a group, which follow one another on one
+//! ([`lane`](super::lane)); one task reads the push stream. What they bring goes into the
 //! bounded queue of the conversation's thread: while that is full they wait, and QUIC's flow control slows the relay
 //! down. Whatever a relay does against the protocol ends the connection with a typed reason, never the program.
 
@@ -19,6 +20,7 @@ use super::Wish;
 use super::connection::ended;
 use super::core::{Arrival, Ask, Carry, ConnectionNumber, Job};
 use super::exchange::{Exchange, Failure, Frames, Watch, access_mut, decode};
+use super::lane::{Lanes, fits};
 use super::subscriptions::{Follow, FollowNumber, Live, Step, Subscriptions};
 use super::surroundings::{pause, within};
 use crate::api::{ConnectError, RelayFault};
@@ -50,11 +52,12 @@ impl From<ConnectError> for End {
 }
 
 /// What all tasks of a connection share.
-struct Shared {
-    exchange: Exchange,
+pub(super) struct Shared {
+    pub(super) exchange: Exchange,
     number: ConnectionNumber,
     jobs: mpsc::Sender<Job>,
     subscriptions: Mutex<Subscriptions>,
+    pub(super) lanes: Lanes,
     /// The newest epoch of each group whose proof the relay has accepted on this connection.
     proven: Mutex<HashMap<GroupId, Epoch>>,
     /// The inbox is read once at a time.
@@ -64,7 +67,7 @@ struct Shared {
 }
 
 /// Why a task of a connection ended the connection.
-enum Stop {
+pub(super) enum Stop {
     Failure(Failure),
     Refused(Refusal),
     GoingAway(u64),
@@ -95,6 +98,7 @@ pub(super) async fn serve(
         number,
         jobs,
         subscriptions: Mutex::default(),
+        lanes: Lanes::default(),
         proven: Mutex::default(),
         inbox: tokio::sync::Mutex::default(),
         pausing: AtomicUsize::new(0),
@@ -163,8 +167,10 @@ async fn finish(
 ) {
     loop {
         while let Ok(next) = carry.try_recv() {
-            if let Carry::Request(ticket, request) = next {
-                requests.spawn(Arc::clone(shared).request(ticket, request));
+            match next {
+                Carry::Request(ticket, request) => shared.send(ticket, request, requests),
+                Carry::Heard(ticket) => shared.lanes.heard(ticket),
+                Carry::Follow(_) | Carry::Unfollow(_) | Carry::ReadInbox(_) | Carry::Ask(_) | Carry::End(_) => {}
             }
         }
         if requests.join_next().await.is_none() {
@@ -181,9 +187,8 @@ impl Shared {
         requests: &mut JoinSet<Result<(), Stop>>,
     ) {
         match carry {
-            Carry::Request(ticket, request) => {
-                requests.spawn(Arc::clone(self).request(ticket, request));
-            }
+            Carry::Request(ticket, request) => self.send(ticket, request, requests),
+            Carry::Heard(ticket) => self.lanes.heard(ticket),
             Carry::Follow(follow) => {
                 // Here and not in the task, so that follows begin in the order in which they were wished.
                 let number = self.subscriptions().begin(follow.clone());
@@ -205,8 +210,22 @@ impl Shared {
         }
     }
 
+    /// Sends a request: a message behind those of its group that are under way, anything else by itself.
+    fn send(self: &Arc<Self>, ticket: Ticket, request: Request, requests: &mut JoinSet<Result<(), Stop>>) {
+        match request {
+            Request::Submit(submit) if fits(&submit) => {
+                if let Some(lane) = self.lanes.submit(ticket, submit) {
+                    requests.spawn(lane.run(Arc::clone(self)));
+                }
+            }
+            request => {
+                requests.spawn(Arc::clone(self).request(ticket, request));
+            }
+        }
+    }
+
     /// Hands something to the conversation; waits while its queue is full.
-    async fn arrive(&self, arrival: Arrival) -> Result<(), Stop> {
+    pub(super) async fn arrive(&self, arrival: Arrival) -> Result<(), Stop> {
         let job = Job::Arrived(self.number, arrival);
         self.jobs.send(job).await.map_err(|_| Stop::Failure(Failure::Lost))
     }

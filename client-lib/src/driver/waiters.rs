@@ -75,60 +75,21 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    /// Takes a command's waiter, before the command is handled.
-    pub(super) fn wait(&mut self, command: &Command, waiter: Waiter) {
-        let (case, goal) = match (command, waiter) {
-            (_, Waiter::Nobody) => return,
-            (Command::Send { case, item, .. } | Command::SendAnyway { case, item, .. }, Waiter::Item(answer)) => {
+    /// Has somebody wait for what a command that was taken brings about, before its events are seen.
+    pub(super) fn wait(&mut self, wait: Wait) {
+        match wait.0 {
+            Awaited::Nothing => {}
+            Awaited::Item(case, item, answer) => {
                 if self.items.len() >= CLEAR_AT {
                     self.items.retain(|_, answer| !answer.is_closed());
                 }
                 if self.items.len() < 2 * CLEAR_AT {
-                    self.items.insert((*case, *item), answer);
+                    self.items.insert((case, item), answer);
                 }
-                return;
             }
-            (Command::Add { case, professional, device, .. }, Waiter::Added(answer)) => {
-                (case, Goal::Add { professional: professional.clone(), device: *device, answer })
-            }
-            (Command::Remove { case, professional, device }, Waiter::Changed(answer)) => {
-                (case, Goal::Remove { professional: professional.clone(), device: *device, answer })
-            }
-            (Command::SetRole { case, professional, role }, Waiter::Changed(answer)) => {
-                (case, Goal::SetRole { professional: professional.clone(), role: *role, answer })
-            }
-            (Command::Leave { case }, Waiter::Changed(answer)) => (case, Goal::Leave(answer)),
-            (Command::Duty { case, .. }, Waiter::Changed(answer)) => (case, Goal::Duty(answer)),
-            (
-                Command::UpdateKeys { case }
-                | Command::Claim { case }
-                | Command::ConfirmClaim { case }
-                | Command::WithdrawClaim { case },
-                Waiter::Changed(answer),
-            ) => (case, Goal::Commit(answer)),
-            // A waiter of another kind than the command's: its sender is dropped, and the caller sees `Closed`.
-            _ => return,
-        };
-        self.changes.retain(|change| !change.goal.is_forgotten());
-        self.changes.push(Change {
-            case: *case,
-            goal,
-            added: Vec::new(),
-            not_added: Vec::new(),
-            dropped: None,
-            done: false,
-        });
-    }
-
-    /// A command was refused at once: its caller has the error, and nothing is waited for.
-    pub(super) fn forget_last(&mut self, command: WaitedFor) {
-        match command {
-            WaitedFor::Nothing => {}
-            WaitedFor::Item(case, item) => {
-                self.items.remove(&(case, item));
-            }
-            WaitedFor::Change => {
-                self.changes.pop();
+            Awaited::Change(change) => {
+                self.changes.retain(|change| !change.goal.is_forgotten());
+                self.changes.push(*change);
             }
         }
     }
@@ -236,36 +197,54 @@ impl Waiters {
     }
 }
 
-/// What a command's waiter waits for, to take it back.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum WaitedFor {
+/// Somebody who will wait, once a command has been taken.
+#[derive(Debug)]
+pub(super) struct Wait(Awaited);
+
+#[derive(Debug)]
+enum Awaited {
     Nothing,
-    Item(CaseId, ItemId),
-    Change,
+    Item(CaseId, ItemId, Answer<Seq>),
+    Change(Box<Change>),
 }
 
-impl WaitedFor {
+impl Wait {
     /// What `waiter` will wait for.
-    pub(super) fn of(command: &Command, waiter: &Waiter) -> Self {
-        match (command, waiter) {
-            (_, Waiter::Nobody) => Self::Nothing,
-            (Command::Send { case, item, .. } | Command::SendAnyway { case, item, .. }, Waiter::Item(_)) => {
-                Self::Item(*case, *item)
+    pub(super) fn of(command: &Command, waiter: Waiter) -> Self {
+        let (case, goal) = match (command, waiter) {
+            (_, Waiter::Nobody) => return Self(Awaited::Nothing),
+            (Command::Send { case, item, .. } | Command::SendAnyway { case, item, .. }, Waiter::Item(answer)) => {
+                return Self(Awaited::Item(*case, *item, answer));
             }
-            (Command::Add { .. }, Waiter::Added(_))
-            | (
-                Command::Remove { .. }
-                | Command::SetRole { .. }
-                | Command::Duty { .. }
-                | Command::Leave { .. }
-                | Command::UpdateKeys { .. }
-                | Command::Claim { .. }
-                | Command::ConfirmClaim { .. }
-                | Command::WithdrawClaim { .. },
-                Waiter::Changed(_),
-            ) => Self::Change,
-            _ => Self::Nothing,
-        }
+            (Command::Add { case, professional, device, .. }, Waiter::Added(answer)) => {
+                (case, Goal::Add { professional: professional.clone(), device: *device, answer })
+            }
+            (Command::Remove { case, professional, device }, Waiter::Changed(answer)) => {
+                (case, Goal::Remove { professional: professional.clone(), device: *device, answer })
+            }
+            (Command::SetRole { case, professional, role }, Waiter::Changed(answer)) => {
+                (case, Goal::SetRole { professional: professional.clone(), role: *role, answer })
+            }
+            (Command::Leave { case }, Waiter::Changed(answer)) => (case, Goal::Leave(answer)),
+            (Command::Duty { case, .. }, Waiter::Changed(answer)) => (case, Goal::Duty(answer)),
+            (
+                Command::UpdateKeys { case }
+                | Command::Claim { case }
+                | Command::ConfirmClaim { case }
+                | Command::WithdrawClaim { case },
+                Waiter::Changed(answer),
+            ) => (case, Goal::Commit(answer)),
+            // A waiter of another kind than the command's: its sender is dropped, and the caller sees `Closed`.
+            _ => return Self(Awaited::Nothing),
+        };
+        Self(Awaited::Change(Box::new(Change {
+            case: *case,
+            goal,
+            added: Vec::new(),
+            not_added: Vec::new(),
+            dropped: None,
+            done: false,
+        })))
     }
 }
 
@@ -362,7 +341,7 @@ mod tests {
     fn add(waiters: &mut Waiters, name: &str) -> oneshot::Receiver<Result<Added, NotDone>> {
         let (answer, outcome) = oneshot::channel();
         let command = Command::Add { case: CASE, professional: who(name), device: None, role: Role::Member };
-        waiters.wait(&command, Waiter::Added(answer));
+        waiters.wait(Wait::of(&command, Waiter::Added(answer)));
         outcome
     }
 
@@ -398,7 +377,7 @@ mod tests {
     fn leaving_is_done_when_somebody_has_carried_it_out() {
         let mut waiters = Waiters::default();
         let (answer, mut outcome) = oneshot::channel();
-        waiters.wait(&Command::Leave { case: CASE }, Waiter::Changed(answer));
+        waiters.wait(Wait::of(&Command::Leave { case: CASE }, Waiter::Changed(answer)));
         waiters.settle(|_| false);
         assert!(outcome.try_recv().is_err(), "the proposal alone is not enough");
         waiters.see(&Event::Left { case: CASE, by: member("a").address });
@@ -412,7 +391,7 @@ mod tests {
         let item = ItemId([2; 16]);
         let (answer, mut outcome) = oneshot::channel();
         let draft = crate::case::ItemDraft::markdown("x");
-        waiters.wait(&Command::Send { case: CASE, item, draft }, Waiter::Item(answer));
+        waiters.wait(Wait::of(&Command::Send { case: CASE, item, draft }, Waiter::Item(answer)));
         waiters.see(&Event::Relayed { case: CASE, item, seq: Seq(4) });
         assert_eq!(outcome.try_recv(), Ok(Ok(Seq(4))));
     }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kring_pki::verify::{TrustAnchors, VerifiedCrl, VerifiedDevice};
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
@@ -92,6 +93,23 @@ impl fmt::Debug for Pushed {
     }
 }
 
+/// Submissions that follow one another, of which nothing is taken behind one that was refused: so what was taken of them
+/// is always their beginning.
+#[derive(Clone, Default)]
+pub struct Row(Arc<AtomicBool>);
+
+impl Row {
+    /// Whether one of them was refused.
+    pub(super) fn is_broken(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One of them is refused.
+    pub fn break_off(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// One thing that the engine is asked to do.
 #[derive(Clone)]
 pub enum Command {
@@ -119,6 +137,15 @@ pub enum Command {
         access: ProvenAccess,
         /// The request.
         request: wire::CreateGroup,
+    },
+    /// [`wire::Submit`], behind others.
+    SubmitInRow {
+        /// Those that it follows.
+        row: Row,
+        /// The proof.
+        access: ProvenAccess,
+        /// The request.
+        request: wire::Submit,
     },
     /// [`wire::Submit`].
     Submit {
@@ -255,7 +282,7 @@ impl Command {
             Self::Disconnect(_) => "Disconnect",
             Self::Access { .. } => "Access",
             Self::CreateGroup { .. } => "CreateGroup",
-            Self::Submit { .. } => "Submit",
+            Self::Submit { .. } | Self::SubmitInRow { .. } => "Submit",
             Self::SubmitCommit { .. } => "SubmitCommit",
             Self::FindReceipt { .. } => "FindReceipt",
             Self::Read { .. } => "Read",

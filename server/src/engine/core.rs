@@ -204,6 +204,14 @@ impl Core {
             }
             Command::CreateGroup { device, access, request } => self.create(device, access, &request, now),
             Command::Submit { access, request } => self.submit(access, &request, now),
+            Command::SubmitInRow { row, .. } if row.is_broken() => Err(Refusal::Busy { after_ms: 0 }.into()),
+            Command::SubmitInRow { row, access, request } => {
+                let answer = self.submit(access, &request, now);
+                if answer.is_err() {
+                    row.break_off();
+                }
+                answer
+            }
             Command::SubmitCommit { access, request } => self.commit(access, &request, now),
             Command::FindReceipt { access, request } => {
                 let earlier = self.views.earlier(access, request.operation)?;

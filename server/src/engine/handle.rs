@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::access::{AccessCheck, ProvenAccess};
 use super::answer::{Answer, Followed, HelloFacts, InboxPart, Letters, NewerLists, Stretch};
-use super::command::{Command, ConnectionId, Outbound, Requester};
+use super::command::{Command, ConnectionId, Outbound, Requester, Row};
 use super::enrolment::MailboxCommand;
 use super::thread::Condition;
 use crate::rules::revocation::ListAt;
@@ -154,15 +154,20 @@ impl Engine {
         expect_answer!(self.ask(Command::CreateGroup { device, access, request }).await, Receipt)
     }
 
-    /// Begins to append an application message or a proposal. Those of one caller are appended in the order in which they
-    /// begin, and share a sync of the disk where the engine finds them together.
-    pub fn begin_submit(&self, access: ProvenAccess, request: wire::Submit) -> Result<Submission, Refusal> {
-        self.begin(Command::Submit { access, request }).map(Submission)
+    /// Begins to append an application message or a proposal behind those of its row that have begun: they are appended
+    /// in that order, nothing behind one that is refused, and share a sync of the disk where the engine finds them together.
+    pub fn begin_submit(
+        &self,
+        row: &Row,
+        access: ProvenAccess,
+        request: wire::Submit,
+    ) -> Result<Submission, Refusal> {
+        self.begin(Command::SubmitInRow { row: row.clone(), access, request }).map(Submission)
     }
 
     /// Appends an application message or a proposal.
     pub async fn submit(&self, access: ProvenAccess, request: wire::Submit) -> Result<wire::Receipt, Refusal> {
-        self.begin_submit(access, request)?.receipt(self).await
+        expect_answer!(self.ask(Command::Submit { access, request }).await, Receipt)
     }
 
     /// Appends a Commit with all that belongs to it.

@@ -2,8 +2,8 @@
 //! each receipt.
 //!
 //! The engine is given each as soon as it has come, so that those that lie close together share one sync of the disk;
-//! receipts go back in the same order, as many in one write as are there. A refusal is the last answer: what came behind it
-//! is not begun any more, so that nothing overtakes what was refused. Refused too: anything but a submission, and a large
+//! receipts go back in the same order, as many in one write as are there. A refusal is the last answer: nothing behind it is
+//! taken, whether the engine has it already or not, so that nothing overtakes what was refused. Refused too: anything but a submission, and a large
 //! frame, which stands alone on a stream of its own.
 
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use tokio::time::{Sleep, sleep};
 use super::reply::{Answer, NotTaken};
 use super::session::Session;
 use super::{Shell, answer, closing, intake};
-use crate::engine::Submission;
+use crate::engine::{Row, Submission};
 
 /// Submissions of one stream that wait for their receipts at once. Four times what is under way in a busy case; more would
 /// only wait in the engine's queue instead of in QUIC's flow control.
@@ -38,13 +38,14 @@ pub(crate) async fn serve(
     tokio::pin!(drain);
     let mut incoming = Incoming { stream: receive, bytes: BytesMut::new(), due: None, shell };
     let mut under_way = VecDeque::with_capacity(1);
-    let mut refused = begin(session, first).await.map(|first| under_way.push_back(first)).err();
+    let row = Row::default();
+    let mut refused = begin(session, &row, first).await.map(|first| under_way.push_back(first)).err();
     let mut open = refused.is_none();
     while open || !under_way.is_empty() {
         tokio::select! {
             biased;
             next = incoming.next(), if open && under_way.len() < MOST_UNDER_WAY => match next {
-                Next::Submit(submit) => match begin(session, submit).await {
+                Next::Submit(submit) => match begin(session, &row, submit).await {
                     Ok(submission) => under_way.push_back(submission),
                     Err(refusal) => (open, refused) = (false, Some(refusal)),
                 },
@@ -79,7 +80,7 @@ pub(crate) async fn serve(
 }
 
 /// Checks a submission's access and hands it to the engine.
-async fn begin(session: &Session, submit: Submit) -> Result<Submission, Refusal> {
+async fn begin(session: &Session, row: &Row, submit: Submit) -> Result<Submission, Refusal> {
     let shell = &session.shell;
     if shell.draining.load(Ordering::Relaxed) {
         return Err(Refusal::Draining);
@@ -88,7 +89,7 @@ async fn begin(session: &Session, submit: Submit) -> Result<Submission, Refusal>
         return Err(Refusal::DiskFull);
     }
     let access = answer::access(session, &submit.access).await?;
-    shell.engine.begin_submit(access, submit)
+    shell.engine.begin_submit(row, access, submit)
 }
 
 /// Waits for the receipt that is due next; gives nothing up when it is not waited for to the end.

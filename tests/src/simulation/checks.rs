@@ -155,12 +155,18 @@ impl Truth {
         Ok(())
     }
 
-    /// A device has read a record and tells its user what came of it.
-    pub(super) fn read(&mut self, index: usize, (group, seq): (GroupId, Seq), actions: &[Action]) {
-        let progress = |action: &Action| matches!(action, Action::Tell(Told::Receipt { .. }));
-        if let Some(logged) = self.log.get_mut(&(group, seq)) {
+    /// A device has read records and tells its user what came of them.
+    pub(super) fn read(&mut self, index: usize, records: impl Iterator<Item = (GroupId, Seq)>, actions: &[Action]) {
+        let progress = |action: &&Action| matches!(action, Action::Tell(Told::Receipt { .. }));
+        let mut progress = actions.iter().filter(progress).count();
+        for place in records {
+            let Some(logged) = self.log.get_mut(&place) else { continue };
             logged.read_by.insert(index);
-            logged.progress |= actions.iter().any(progress);
+            // Of several records that were read together, those that nobody shows are the first to be it.
+            if progress > 0 && logged.content == ContentType::Application && !self.said.contains_key(&place) {
+                logged.progress = true;
+                progress -= 1;
+            }
         }
     }
 

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use kring_client::conversation::{
-    Action, Command, Connected, Conversation, Event as Told, Input, Settings, StepError, Ticket,
+    Action, Command, Connected, Conversation, Event as Told, Handled, Input, Settings, StepError, Ticket,
 };
-use kring_client::simulation::{Follow, Live, Next, Subscriptions};
+use kring_client::simulation::{Follow, Live, Next, Row, RowNext, Subscriptions};
 use kring_client::store::Store;
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::frame;
-use kring_protocol::ids::{Epoch, GroupId, Signature, Subscription, Timestamp};
+use kring_protocol::ids::{Epoch, GroupId, Seq, Signature, Subscription, Timestamp};
 use kring_protocol::message::{self as wire, Access, Push, ReadInbox, Reply, Request, Unfollow};
 use kring_protocol::refusal::{Refusal, Retry};
 use kring_server::engine::{HelloFacts, Pushed};
@@ -21,6 +21,8 @@ use super::region::region;
 use super::scenario::Shown;
 use super::world::{Event, World, exporter};
 
+/// Inputs that are handed over together, at most.
+const MOST_TOGETHER: usize = 6;
 /// KeyPackages that a device keeps at the relay: few, so that they run out.
 const KEY_PACKAGES: usize = 4;
 
@@ -49,6 +51,30 @@ pub(super) struct Device {
     wake: u64,
     /// Answers that the device gives itself.
     here: VecDeque<Input>,
+    /// What has come and is not handed over yet.
+    waiting: Vec<Input>,
+}
+
+/// What of an input is looked at after it was handed over.
+struct Shape {
+    record: Option<(GroupId, Seq)>,
+    /// The request that the relay has refused.
+    refused: Option<Ticket>,
+}
+
+impl Shape {
+    fn of(input: &Input) -> Self {
+        let record = if let Input::Record { group, record } = input { Some((*group, record.seq)) } else { None };
+        let refused = if let Input::Answered { ticket, answer: Err(_) } = input { Some(*ticket) } else { None };
+        Self { record, refused }
+    }
+}
+
+/// Messages of a group that follow one another, and the stream on which they do.
+#[derive(Default)]
+struct Lane {
+    row: Row,
+    stream: Option<u64>,
 }
 
 /// A connection, from the device's side.
@@ -58,11 +84,14 @@ struct Link {
     subscriptions: Subscriptions,
     streams: BTreeMap<u64, Stream>,
     next_stream: u64,
+    lanes: BTreeMap<GroupId, Lane>,
 }
 
 /// What an answer is for.
 enum Stream {
     Ticket(Ticket),
+    /// Messages of a group.
+    Row(GroupId),
     Follow(Follow, Subscription),
     Inbox,
     Nothing,
@@ -87,6 +116,7 @@ impl Device {
             link: None,
             wake: 0,
             here: VecDeque::new(),
+            waiting: Vec::new(),
         };
         device.open(store, &[], now);
         device
@@ -102,6 +132,7 @@ impl Device {
     /// The store, running or not.
     pub(super) fn take_store(&mut self) -> Option<Store> {
         self.here.clear();
+        self.waiting.clear();
         self.core.take().map(Conversation::into_store).or_else(|| self.store.take())
     }
 
@@ -130,7 +161,9 @@ impl World {
         self.counter += 1;
         let number = self.counter;
         let subscriptions = Subscriptions::default();
-        let link = Link { number, stands: false, subscriptions, streams: BTreeMap::new(), next_stream: 0 };
+        let streams = BTreeMap::new();
+        let lanes = BTreeMap::new();
+        let link = Link { number, stands: false, subscriptions, streams, next_stream: 0, lanes };
         device.link = Some(link);
         let after = self.dice.random_range(10..200);
         self.later(after, Event::Hello { link: number, device: index });
@@ -161,6 +194,8 @@ impl World {
     /// The device's side of a connection ends; the relay notices later.
     pub(super) fn hang_up(&mut self, index: usize) -> bool {
         let Some(link) = self.devices[index].link.take() else { return false };
+        // All of it came on this connection.
+        self.devices[index].waiting.clear();
         let after = self.dice.random_range(0..40_000);
         self.later(after, Event::Gone { link: link.number });
         link.stands
@@ -218,26 +253,43 @@ impl World {
         self.later(after, Event::Wake { device: index, number });
     }
 
-    /// Gives a command; whether it was taken.
+    /// Gives a command, behind what waits; whether it was taken.
     pub(super) fn command(&mut self, index: usize, command: Command) -> bool {
-        let taken = self.step(index, Input::Command(command));
+        let mut inputs = std::mem::take(&mut self.devices[index].waiting);
+        inputs.push(Input::Command(command));
+        let taken = self.steps(index, inputs);
         self.feed_here(index);
         taken
     }
 
+    /// Hands something to the core; what comes from the relay sometimes waits for a while, and is taken together with what
+    /// comes behind it.
     pub(super) fn feed(&mut self, index: usize, input: Input) {
-        self.step(index, input);
+        let waits = matches!(input, Input::Record { .. } | Input::Answered { .. });
+        self.devices[index].waiting.push(input);
+        if waits && self.devices[index].waiting.len() < MOST_TOGETHER && self.dice.random_ratio(1, 2) {
+            let after = self.dice.random_range(0..300);
+            return self.later(after, Event::Work { device: index });
+        }
+        self.work(index);
+    }
+
+    /// Hands over what waits.
+    pub(super) fn work(&mut self, index: usize) {
+        let inputs = std::mem::take(&mut self.devices[index].waiting);
+        self.steps(index, inputs);
         self.feed_here(index);
     }
 
     fn feed_here(&mut self, index: usize) {
         while let Some(input) = self.devices[index].here.pop_front() {
-            self.step(index, input);
+            self.steps(index, vec![input]);
         }
     }
 
-    fn step(&mut self, index: usize, input: Input) -> bool {
-        if self.violation.is_some() {
+    /// Hands inputs over together; whether the last one was taken.
+    fn steps(&mut self, index: usize, inputs: Vec<Input>) -> bool {
+        if self.violation.is_some() || inputs.is_empty() {
             return false;
         }
         let now = self.time_of(index);
@@ -252,42 +304,56 @@ impl World {
         }
         let Some(core) = self.devices[index].core.as_mut() else { return false };
         core.fail_after_writes(failing.map(|(writes, _)| writes));
-        let record = if let Input::Record { group, record } = &input { Some((*group, record.seq)) } else { None };
-        let outcome = core.handle(input, now);
+        let mut shown = inputs.iter().map(Shape::of).collect::<Vec<_>>().into_iter();
+        let handled = core.handle_all(inputs, now);
         core.fail_after_writes(None);
-        match outcome {
-            Ok(actions) => {
-                self.devices[index].failing = failing.filter(|(_, killed)| !killed);
-                self.observe(index);
-                self.hear(index, &actions);
-                if let Some(record) = record {
-                    self.truth.read(index, record, &actions);
-                }
-                if killed_after {
-                    self.kill(index);
-                } else {
-                    self.carry_out(index, actions);
-                }
-                true
-            }
-            Err(StepError::Command(_)) => {
-                self.devices[index].failing = failing;
-                false
-            }
-            Err(StepError::Store(error)) => {
-                self.note(|| format!("device {index}'s store fails"));
-                match failing {
-                    None => self.fail(Violation::new("a store fails when its disk does", format!("{error}"))),
-                    Some((_, true)) => self.kill(index),
-                    Some((_, false)) => {
-                        self.devices[index].here.clear();
-                        if self.hang_up(index) {
-                            self.step(index, Input::Disconnected);
-                        }
-                        self.dial(index, 1_000);
+        let mut taken = false;
+        for Handled { inputs, outcome } in handled {
+            let shapes: Vec<_> = shown.by_ref().take(inputs).collect();
+            taken = false;
+            match outcome {
+                Ok(actions) => {
+                    taken = true;
+                    self.devices[index].failing = failing.filter(|(_, killed)| !killed);
+                    self.observe(index);
+                    self.hear(index, &actions);
+                    let records = shapes.iter().filter_map(|shape| shape.record);
+                    self.truth.read(index, records, &actions);
+                    self.heard(index, &shapes);
+                    if !killed_after {
+                        self.carry_out(index, actions);
                     }
                 }
-                false
+                Err(StepError::Command(_)) => self.devices[index].failing = failing,
+                Err(StepError::Store(error)) => {
+                    self.note(|| format!("device {index}'s store fails"));
+                    match failing {
+                        None => self.fail(Violation::new("a store fails when its disk does", format!("{error}"))),
+                        Some((_, true)) => self.kill(index),
+                        Some((_, false)) => {
+                            self.devices[index].here.clear();
+                            if self.hang_up(index) {
+                                self.steps(index, vec![Input::Disconnected]);
+                            }
+                            self.dial(index, 1_000);
+                        }
+                    }
+                    return false;
+                }
+            }
+        }
+        if killed_after {
+            self.kill(index);
+        }
+        taken
+    }
+
+    /// The core has heard answers: what it sends from now on takes them into account.
+    fn heard(&mut self, index: usize, shapes: &[Shape]) {
+        let Some(link) = &mut self.devices[index].link else { return };
+        for ticket in shapes.iter().filter_map(|shape| shape.refused) {
+            for lane in link.lanes.values_mut() {
+                lane.row.heard(ticket);
             }
         }
     }
@@ -356,7 +422,69 @@ impl World {
                 }
             }
         }
-        self.ask(index, Stream::Ticket(ticket), request);
+        match request {
+            Request::Submit(submit) => self.submit(index, ticket, submit),
+            request => self.ask(index, Stream::Ticket(ticket), request),
+        }
+    }
+
+    /// Sends a message behind those of its group.
+    fn submit(&mut self, index: usize, ticket: Ticket, submit: wire::Submit) {
+        let group = submit.access.group;
+        let Some(link) = &mut self.devices[index].link else { return };
+        match link.lanes.entry(group).or_default().row.offer(ticket, submit) {
+            Ok(request) => self.send_in_row(index, group, request),
+            Err((ticket, answer)) => self.devices[index].here.push_back(Input::Answered { ticket, answer }),
+        }
+    }
+
+    fn send_in_row(&mut self, index: usize, group: GroupId, request: Request) {
+        let Some(link) = &mut self.devices[index].link else { return };
+        let number = link.number;
+        let lane = link.lanes.entry(group).or_default();
+        let on = *lane.stream.get_or_insert_with(|| {
+            link.next_stream += 1;
+            link.next_stream
+        });
+        link.streams.insert(on, Stream::Row(group));
+        for shown in self.show(index, Shown::Asked(request)) {
+            if let Shown::Asked(request) = shown {
+                self.send(number, on, request);
+            }
+        }
+    }
+
+    /// The relay answers the first of the messages on a stream.
+    fn answered_in_row(&mut self, index: usize, (link, stream): (u64, u64), group: GroupId, frame: Reply) {
+        let Some(own) = &mut self.devices[index].link else { return };
+        let Some(lane) = own.lanes.get_mut(&group).filter(|lane| lane.stream == Some(stream)) else { return };
+        let answer = if let Reply::Refused(refusal) = frame { Err(refusal) } else { Ok(frame) };
+        match lane.row.answered(answer) {
+            None => {}
+            Some(RowNext::On((ticket, answer))) => {
+                if lane.row.awaits() {
+                    own.streams.insert(stream, Stream::Row(group));
+                } else {
+                    lane.row.end_stream();
+                    lane.stream = None;
+                }
+                self.feed(index, Input::Answered { ticket, answer });
+            }
+            Some(RowNext::Over(outcomes)) => {
+                lane.stream = None;
+                for (ticket, answer) in outcomes {
+                    if self.of_link(link) == Some(index) {
+                        self.feed(index, Input::Answered { ticket, answer });
+                    }
+                }
+            }
+            Some(RowNext::Again(requests)) => {
+                lane.stream = None;
+                for request in requests {
+                    self.send_in_row(index, group, request);
+                }
+            }
+        }
     }
 
     fn proof(&self, index: usize, group: GroupId, epoch: Epoch) -> Option<Signature> {
@@ -403,6 +531,7 @@ impl World {
         let Some(of) = own.streams.remove(&stream) else { return };
         match of {
             Stream::Nothing => {}
+            Stream::Row(group) => self.answered_in_row(index, (link, stream), group, frame),
             Stream::Ticket(ticket) => {
                 let answer = match frame {
                     Reply::Refused(refusal) => Err(refusal),

@@ -117,6 +117,8 @@ pub(super) struct Weather {
     pub(super) slow: u32,
     /// So many steps of a client are its last.
     pub(super) killed: u32,
+    /// For so many messages the relay is too busy.
+    pub(super) busy: u32,
 }
 
 impl Weather {
@@ -129,6 +131,7 @@ impl Weather {
             repeated: one_of([0, 0, 20, 100]),
             slow: one_of([0, 20, 100, 300]),
             killed: one_of([0, 0, 3, 10]),
+            busy: one_of([0, 0, 20, 100]),
         }
     }
 }

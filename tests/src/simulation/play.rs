@@ -62,13 +62,17 @@ impl World {
                 self.command(device, Command::NewCase { case: case_id(case), title: format!("Gezin {case}") });
             }
             Move::Say { device, case } => {
-                let item = ItemId::random();
-                self.counter += 1;
-                let draft = ItemDraft::markdown(format!("bericht {}", self.counter));
-                let case = case_id(case);
-                if self.command(device, Command::Send { case, item, draft }) {
-                    let life = self.devices[device].life.number;
-                    self.truth.wants(item, device, life, case);
+                // Some have much to say at once.
+                let many = if self.dice.random_ratio(1, 4) { self.dice.random_range(2..12) } else { 1 };
+                for _ in 0..many {
+                    let item = ItemId::random();
+                    self.counter += 1;
+                    let draft = ItemDraft::markdown(format!("bericht {}", self.counter));
+                    let case = case_id(case);
+                    if self.command(device, Command::Send { case, item, draft }) {
+                        let life = self.devices[device].life.number;
+                        self.truth.wants(item, device, life, case);
+                    }
                 }
             }
             Move::Add { device, case, who, role } => {

@@ -11,7 +11,7 @@ use kring_protocol::proof::TLS_EXPORTER_LENGTH;
 use kring_protocol::refusal::Refusal;
 use kring_server::engine::{
     AccessCheck, Answer, Backlog, Command, ConnectionId, Core, HelloFacts, Next, Outbound, ProvenAccess, Pushed,
-    QueueFull, Requester, Settings,
+    QueueFull, Requester, Row, Settings,
 };
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -33,8 +33,19 @@ pub(super) struct Relay {
     pub(super) disk: Disk,
     core: Option<Core>,
     connections: BTreeMap<u64, Connection>,
+    /// Messages that follow one another on a stream.
+    rows: BTreeMap<(u64, u64), Row>,
     starts: u64,
     seed: u64,
+}
+
+/// A request that has come.
+pub(super) struct Asked {
+    pub(super) link: u64,
+    pub(super) stream: u64,
+    pub(super) request: Request,
+    /// The record after which its backlog goes on.
+    pub(super) after: Option<Seq>,
 }
 
 struct Connection {
@@ -69,7 +80,14 @@ impl Answered {
 
 impl Relay {
     pub(super) fn new(seed: u64) -> Self {
-        let mut relay = Self { disk: Disk::new([1; 16]), core: None, connections: BTreeMap::new(), starts: 0, seed };
+        let mut relay = Self {
+            disk: Disk::new([1; 16]),
+            core: None,
+            connections: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            starts: 0,
+            seed,
+        };
         relay.start();
         relay
     }
@@ -92,6 +110,7 @@ impl Relay {
     pub(super) fn crash(&mut self, dice: &mut StdRng) -> Vec<u64> {
         self.core = None;
         self.disk.lose_power(dice);
+        self.rows.clear();
         std::mem::take(&mut self.connections).into_keys().collect()
     }
 
@@ -158,19 +177,34 @@ impl Relay {
 
     /// Answers requests that have come together. `None`: their connection is gone. Each with the record after which
     /// its backlog goes on, if it is a follow that has begun.
+    /// For so many messages of a thousand it is too busy.
     pub(super) fn answer(
         &mut self,
-        requests: Vec<(u64, Request, Option<Seq>)>,
+        requests: Vec<Asked>,
+        busy: u32,
+        dice: &mut StdRng,
         now: Timestamp,
     ) -> Result<Vec<Option<Answered>>, Crashed> {
         let mut places = Vec::new();
         let mut commands = Vec::new();
-        for (number, request, after) in requests {
+        for Asked { link: number, stream, request, after } in requests {
             if !self.connections.contains_key(&number) {
                 places.push(Err(None));
                 continue;
             }
-            match self.command(number, request, after, now)? {
+            let message = matches!(request, Request::Submit(_));
+            let row = self.rows.entry((number, stream)).or_default().clone();
+            if message && busy > 0 && dice.random_ratio(busy, 1_000) {
+                row.break_off();
+                let refusal = Refusal::Busy { after_ms: dice.random_range(1..3_000) };
+                places.push(Err(Some(Answered::refused(refusal))));
+                continue;
+            }
+            let command = self.command(number, &row, request, after, now)?;
+            if message && command.is_err() {
+                row.break_off();
+            }
+            match command {
                 Ok(command) => {
                     places.push(Ok(()));
                     commands.push(command);
@@ -195,6 +229,7 @@ impl Relay {
     fn command(
         &mut self,
         number: u64,
+        row: &Row,
         request: Request,
         after: Option<Seq>,
         now: Timestamp,
@@ -221,7 +256,9 @@ impl Relay {
                     Err(refusal) => return Ok(Err(refusal)),
                 }
             }
-            Request::Submit(request) => Command::Submit { access: access!(&request.access), request },
+            Request::Submit(request) => {
+                Command::SubmitInRow { row: row.clone(), access: access!(&request.access), request }
+            }
             Request::SubmitCommit(request) => Command::SubmitCommit { access: access!(&request.access), request },
             Request::FindReceipt(request) => Command::FindReceipt { access: access!(&request.access), request },
             Request::Follow(request) => Command::Follow {

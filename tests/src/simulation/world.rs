@@ -12,7 +12,7 @@ use rand::{Rng as _, SeedableRng as _};
 use super::checks::{Truth, Violation};
 use super::device::Device;
 use super::plan::Weather;
-use super::relay::{Crashed, Relay};
+use super::relay::{Asked, Crashed, Relay};
 use super::scenario::Lie;
 use super::{Options, sha256};
 use kring_client::simulation::Follow;
@@ -34,6 +34,8 @@ pub(super) enum Event {
     Welcome { link: u64, facts: HelloFacts },
     /// A request comes to the relay, or goes on in it after a record.
     Request { link: u64, stream: u64, request: Request, after: Option<Seq>, repeated: bool },
+    /// A device hands over what has come to it.
+    Work { device: usize },
     /// A device asks again to follow a group, or for its inbox.
     Again { link: u64, follow: Option<Follow> },
     /// A frame of an answer comes to the device.
@@ -70,7 +72,9 @@ pub(super) struct World {
     queue: BTreeMap<(Timestamp, u64), Event>,
     /// When the last frame of a stream comes; of the push stream under number 0.
     streams: BTreeMap<(u64, u64), Timestamp>,
-    /// Streams of which a frame was lost: nothing comes on them any more.
+    /// When the last request of a stream comes.
+    asked: BTreeMap<(u64, u64), Timestamp>,
+    /// Streams of which a frame was lost, or a message refused: nothing goes or comes on them any more.
     dead: BTreeSet<(u64, u64)>,
     order: u64,
     events: u64,
@@ -120,6 +124,7 @@ impl World {
             counter: 0,
             queue: BTreeMap::new(),
             streams: BTreeMap::new(),
+            asked: BTreeMap::new(),
             dead: BTreeSet::new(),
             order: 0,
             events: 0,
@@ -216,6 +221,7 @@ impl World {
             Event::Request { link, stream, request, after, repeated } => {
                 self.requested((link, stream, request, after, repeated));
             }
+            Event::Work { device } => self.work(device),
             Event::Again { link, follow } => self.again(link, follow),
             Event::Frame { link, stream, frame } => self.frame(link, stream, frame),
             Event::Push { link, push } => self.pushed(link, push),
@@ -255,15 +261,20 @@ impl World {
     pub(super) fn send(&mut self, link: u64, stream: u64, request: Request) {
         let (lost, repeated) = (self.weather.lost, self.weather.repeated);
         if self.chance(lost) {
+            self.dead.insert((link, stream));
             return self.lose(link, "a request is lost");
         }
         let after = self.delay();
+        // Those of one stream come in their order.
+        let before = self.asked.get(&(link, stream)).copied().unwrap_or_default();
+        let at = self.now.plus(after).max(before);
+        self.asked.insert((link, stream), at);
         if self.chance(repeated) {
-            let later = after + self.dice.random_range(0..5_000);
+            let later = at.plus(self.dice.random_range(0..5_000));
             let again = Event::Request { link, stream, request: request.clone(), after: None, repeated: true };
-            self.later(later, again);
+            self.at(later, again);
         }
-        self.later(after, Event::Request { link, stream, request, after: None, repeated: false });
+        self.at(at, Event::Request { link, stream, request, after: None, repeated: false });
     }
 
     fn lose(&mut self, link: u64, what: &str) {
@@ -276,6 +287,9 @@ impl World {
         if !self.relay.is_up() {
             return self.later(2_000, Event::Broken { link: first.0 });
         }
+        if self.dead.contains(&(first.0, first.1)) {
+            return;
+        }
         let mut requests = vec![first];
         let soon = self.now.plus(TOGETHER);
         while let Some(entry) = self.queue.first_entry() {
@@ -283,14 +297,20 @@ impl World {
                 break;
             }
             let Event::Request { link, stream, request, after, repeated } = entry.remove() else { break };
-            requests.push((link, stream, request, after, repeated));
+            if !self.dead.contains(&(link, stream)) {
+                requests.push((link, stream, request, after, repeated));
+            }
         }
         let ways: Vec<_> = requests
             .iter()
             .map(|(link, stream, request, _, repeated)| (*link, *stream, request.clone(), *repeated))
             .collect();
-        let asked = requests.into_iter().map(|(link, _, request, after, _)| (link, request, after)).collect();
-        let answers = match self.relay.answer(asked, self.now) {
+        let asked = requests
+            .into_iter()
+            .map(|(link, stream, request, after, _)| Asked { link, stream, request, after })
+            .collect();
+        let busy = self.weather.busy;
+        let answers = match self.relay.answer(asked, busy, &mut self.dice, self.now) {
             Ok(answers) => answers,
             Err(Crashed) => return self.relay_down(),
         };
@@ -313,6 +333,7 @@ impl World {
             if repeated {
                 continue;
             }
+            let message = matches!(request, Request::Submit(_));
             if let Some(after) = answered.more {
                 let wait = self.dice.random_range(0..50);
                 let (request, after) = (request, Some(after));
@@ -328,8 +349,13 @@ impl World {
                     self.lose(link, "an answer is lost");
                     break;
                 }
+                let refused = message && matches!(frame, Reply::Refused(_));
                 let at = self.arrives(link, stream);
                 self.at(at, Event::Frame { link, stream, frame });
+                if refused {
+                    // The last answer on it.
+                    self.dead.insert((link, stream));
+                }
             }
         }
     }

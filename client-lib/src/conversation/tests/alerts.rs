@@ -12,7 +12,7 @@ const MINUTE: u64 = 60 * Timestamp::SECOND;
 
 impl World {
     /// An alert with ten minutes, then two steps of five.
-    fn raise(&mut self, index: usize) -> ItemId {
+    pub(super) fn raise(&mut self, index: usize) -> ItemId {
         let rung = |function: &str| Rung { function: function.to_owned(), after: 5 * MINUTE };
         let raise = Raise {
             level: Level::Acute,

@@ -6,11 +6,11 @@ use std::time::Duration;
 use kring_protocol::frame;
 use kring_protocol::ids::{Epoch, GroupId, InboxSeq, OperationId, Seq, Signature, Subscription, Timestamp};
 use kring_protocol::message::{
-    Access, Delivery, Follow as WireFollow, InboxEnd, Lagged, Live, Paused, Push, Read, ReadEnd, Record,
-    RegisterCursor, Reply, Request, SubscriptionPaused,
+    Access, Delivery, Follow as WireFollow, InboxEnd, Lagged, Live, Paused, Push, Read, ReadEnd, Receipt, Record,
+    RegisterCursor, Reply, Request, Submit, SubscriptionPaused,
 };
 use kring_protocol::refusal::Refusal;
-use quinn::{Connection, SendStream};
+use quinn::{Connection, RecvStream, SendStream};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 
@@ -213,6 +213,54 @@ async fn a_lagging_subscription_is_asked_for_again_from_the_last_record() {
     for expected in ["record 7", "caught up 1 at 7", "again after Some(7)"] {
         assert_eq!(served.next().await, expected);
     }
+}
+
+fn submit(number: u8) -> Request {
+    let access = Access { group: GROUP, epoch: Epoch(1), proof: Some(PROOF) };
+    Request::Submit(Submit { access, operation: OperationId([number; 16]), message: vec![number].into() })
+}
+
+/// The messages that come next on a stream: their numbers, and whether each brings a proof.
+async fn messages(stream: &mut RecvStream, count: usize) -> Vec<(u8, bool)> {
+    let mut messages = Vec::new();
+    while messages.len() < count {
+        let mut prefix = [0; frame::PREFIX];
+        stream.read_exact(&mut prefix).await.expect("a frame");
+        let mut body = vec![0; frame::body_length(prefix, 1 << 20).expect("a length")];
+        stream.read_exact(&mut body).await.expect("a body");
+        match frame::decode(&body).expect("a request") {
+            Request::Submit(submit) => messages.push((submit.operation.0[0], submit.access.proof.is_some())),
+            other => panic!("{}", other.name()),
+        }
+    }
+    messages
+}
+
+#[tokio::test]
+async fn messages_of_a_group_follow_one_another_and_nothing_goes_on_behind_a_refusal_before_it_is_heard() {
+    let mut served = Served::new().await;
+    let receipt = |seq| Reply::Receipt(Receipt { seq: Seq(seq), at: Timestamp(1) });
+    for number in 1..=4 {
+        served.carry.send(Carry::Request(Ticket(number.into()), submit(number))).expect("served");
+    }
+    let (mut answer, mut stream) = served.relay.accept_bi().await.expect("a stream");
+    assert_eq!(messages(&mut stream, 4).await, [(1, true), (2, false), (3, false), (4, false)]);
+    write(&mut answer, &receipt(1)).await;
+    assert_eq!(served.next().await, "answered Receipt");
+    reply(&mut answer, &Reply::Refused(Refusal::Busy { after_ms: 5 })).await;
+    for _ in 2..=4 {
+        assert_eq!(served.next().await, "refused 18");
+    }
+    // Sent before the conversation has heard of it.
+    served.carry.send(Carry::Request(Ticket(5), submit(5))).expect("served");
+    assert_eq!(served.next().await, "refused 18");
+    served.carry.send(Carry::Heard(Ticket(2))).expect("served");
+    served.carry.send(Carry::Request(Ticket(6), submit(2))).expect("served");
+    let (mut answer, mut stream) = served.relay.accept_bi().await.expect("a stream");
+    assert_eq!(messages(&mut stream, 1).await, [(2, true)]);
+    reply(&mut answer, &receipt(2)).await;
+    assert_eq!(served.next().await, "answered Receipt");
+    assert!(stream.read_chunk(1, true).await.expect("whole").is_none(), "the stream ends when nothing is under way");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use kring_protocol::payload::Payload;
 use kring_protocol::refusal::Refusal;
 
 use super::world::*;
-use crate::engine::{Command, Next, ProvenAccess};
+use crate::engine::{Command, Next, ProvenAccess, Row};
 use crate::rules::entry::{Appended, Expired};
 use crate::rules::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_EPOCH, MAX_LOG_BYTES, MAX_SUBSCRIPTIONS};
 
@@ -67,6 +67,36 @@ fn a_log_that_counts_from_the_end_of_all_numbers_is_refused_and_the_engine_goes_
     assert!(world.ask(create(last)).is_ok());
     assert_eq!(world.commit(last, 2), Err(Refusal::Full));
     assert!(world.submit(last, 3, "text").is_ok());
+}
+
+#[test]
+fn nothing_is_taken_behind_a_refused_submission_of_its_row_and_other_rows_go_on() {
+    let mut world = World::with_group();
+    let in_row = |row: &Row, command: Command| match command {
+        Command::Submit { access, request } => Command::SubmitInRow { row: row.clone(), access, request },
+        other => panic!("{other:?}"),
+    };
+    let (row, other) = (Row::default(), Row::default());
+    let too_long = "x".repeat(1 << 20);
+    // They have come together, and are decided in one batch.
+    let now = world.now;
+    let together = vec![
+        in_row(&row, submission(GROUP, 0, 1, "one")),
+        in_row(&row, submission(GROUP, 0, 2, &too_long)),
+        in_row(&row, submission(GROUP, 0, 3, "three")),
+        in_row(&other, submission(GROUP, 0, 4, "four")),
+        in_row(&row, submission(GROUP, 0, 1, "one")),
+    ];
+    let answers: Vec<_> = world
+        .core
+        .handle(together, now)
+        .into_iter()
+        .map(|answer| receipt(answer).map(|receipt| receipt.seq.0))
+        .collect();
+    let behind = Err(Refusal::Busy { after_ms: 0 });
+    let refused = Err(Refusal::TooLarge { limit: 1 << 20 });
+    assert_eq!(answers, [Ok(1), refused, behind.clone(), Ok(2), behind]);
+    assert_eq!(receipt(world.ask(in_row(&Row::default(), submission(GROUP, 0, 3, "three")))).unwrap().seq, Seq(3));
 }
 
 #[test]
