@@ -237,7 +237,7 @@ impl Conversation {
         let first = notes.first().cloned();
         let outcome = self.step(now, notes, |step| step.run(input));
         if let (Some(note), Err(StepError::Command(error))) = (first, &outcome) {
-            self.audit_refusal(note, error, now);
+            self.audit_refusal(note, error, now)?;
         }
         outcome
     }
