@@ -41,8 +41,14 @@ __attribute__((constructor)) static void begin(void) {
     if (after) left = atol(after);
     if (fail) fail_sync = atol(fail);
     const char *full = getenv("FULL_AFTER"), *read_only = getenv("READ_ONLY");
-    if (full) good = atol(full), refusal = ENOSPC;
-    if (read_only) good = atol(read_only), refusal = EROFS;
+    if (full) {
+        good = atol(full);
+        refusal = ENOSPC;
+    }
+    if (read_only) {
+        good = atol(read_only);
+        refusal = EROFS;
+    }
 }
 
 static int is_database(int fd) {

@@ -26,7 +26,10 @@ __attribute__((constructor)) static void begin(void) {
     real_sendmsg = dlsym(RTLD_NEXT, "sendmsg");
     real_sendmmsg = dlsym(RTLD_NEXT, "sendmmsg");
     const char *after = getenv("KILL_AFTER");
-    if (after) left = atol(after), counts = 1;
+    if (after) {
+        atomic_store(&left, atol(after));
+        counts = 1;
+    }
 }
 
 static void boundary(void) {
