@@ -153,5 +153,6 @@ fn a_refusal_that_cannot_be_recorded_is_told_as_the_failing_store_and_the_device
     assert!(matches!(outcome, Err(StepError::Command(_))), "{outcome:?}");
     // A refusal that was recorded leaves the connection as it is.
     world.say(0, "een");
+    world.settle();
     assert_eq!(world.texts(1), ["een"]);
 }
