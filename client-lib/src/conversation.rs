@@ -250,12 +250,14 @@ impl Conversation {
             return Ok(Vec::new());
         }
         let note = audit::of_input(&input).into_iter().next();
-        let outcome = self.step(now, |step| step.run([input]));
+        let mut outcome = self.step(now, |step| step.run([input]));
+        if let (Some(note), Err(StepError::Command(error))) = (note, &outcome)
+            && let Err(error) = self.audit_refusal(note, error, now)
+        {
+            outcome = Err(error);
+        }
         if let Err(error) = &outcome {
             self.fail(error);
-        }
-        if let (Some(note), Err(StepError::Command(error))) = (note, &outcome) {
-            self.audit_refusal(note, error, now);
         }
         outcome
     }

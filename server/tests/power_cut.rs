@@ -86,9 +86,11 @@ fn child() {
         if random.random_range(0..8) == 0 {
             let tail = store.tail();
             let page: Vec<u8> = tail.0.to_ne_bytes().repeat(500);
-            store.write_pages(&[(PageId::Erasing, Some(page.into()))]).unwrap();
-            store.checkpoint(tail).unwrap();
-            drop_old(&mut store);
+            let pages = [(PageId::Erasing, Some(page.into()))];
+            let written = store.write_pages(&pages).and_then(|()| store.checkpoint(tail));
+            if written.and_then(|()| drop_old(&mut store)).is_err() {
+                break;
+            }
         }
     }
     // After a failed write nothing is taken any more, though two of three syncs would succeed now.
@@ -98,15 +100,15 @@ fn child() {
     fs::write(folder.join("poisoned"), b"").unwrap();
 }
 
-fn drop_old(store: &mut SledStore) {
+fn drop_old(store: &mut SledStore) -> Result<(), StoreError> {
     let end = store.tail().0.saturating_sub(WINDOW);
     let mut old = Vec::new();
     let mut last = Position(0);
-    while let Some(position) = store.next_after(last).unwrap().filter(|position| position.0 <= end) {
+    while let Some(position) = store.next_after(last)?.filter(|position| position.0 <= end) {
         old.push(position);
         last = position;
     }
-    store.remove(&old).unwrap();
+    store.remove(&old)
 }
 
 /// The last entry that was acknowledged.
@@ -206,4 +208,18 @@ fn after_a_sync_that_fails_nothing_is_acknowledged_any_more_though_later_ones_wo
     let mut random = StdRng::seed_from_u64(12);
     cut_power(folder, &mut random);
     assert!(check(folder, "a failed sync") > 0);
+}
+
+#[test]
+fn on_a_disk_that_is_full_or_has_become_read_only_nothing_is_acknowledged_that_is_not_there() {
+    for (refusal, writes) in [("FULL_AFTER", "40"), ("READ_ONLY", "40"), ("FULL_AFTER", "211"), ("READ_ONLY", "211")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        shim(folder);
+        let status = run_child(folder, &[(refusal, writes)]);
+        assert!(status.success(), "{refusal} {writes}: {status}");
+        assert!(folder.join("poisoned").exists(), "{refusal} {writes}: the child came to its end");
+        assert!(check(folder, refusal) > 0, "{refusal} {writes}");
+    }
 }

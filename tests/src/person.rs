@@ -54,10 +54,14 @@ impl Person {
     /// # Panics
     /// When the store does not open.
     pub async fn restarted(self) -> Self {
+        self.put_down().await.taken_up().await
+    }
+
+    /// Closes the client; what is on the disk stays, for another process.
+    pub async fn put_down(self) -> Resting {
         let Self { client, profile, unlock, _folder } = self;
         soon("the end of the client", client.close()).await;
-        let client = Client::open(&profile, &unlock).await.expect("the store opens again");
-        Self { client, profile, unlock, _folder }
+        Resting { profile, unlock, _folder }
     }
 
     /// Whose device it is.
@@ -159,6 +163,27 @@ impl Person {
     /// When it cannot be read.
     pub async fn has_status(&self, case: &Case, status: CaseStatus) {
         self.until("a status", async || (case.view().await.expect("a case").status == status).then_some(())).await;
+    }
+}
+
+/// A device on which no client runs.
+pub struct Resting {
+    /// Where it is.
+    pub profile: Profile,
+    /// What opens it.
+    pub unlock: Unlock,
+    _folder: tempfile::TempDir,
+}
+
+impl Resting {
+    /// Opens the client again.
+    ///
+    /// # Panics
+    /// When the store does not open.
+    pub async fn taken_up(self) -> Person {
+        let Self { profile, unlock, _folder } = self;
+        let client = Client::open(&profile, &unlock).await.expect("the store opens again");
+        Person { client, profile, unlock, _folder }
     }
 }
 

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use aws_lc_rs::signature::Ed25519KeyPair;
 use kring_protocol::frame::{self, PREFIX};
-use kring_protocol::ids::{CursorId, Epoch, OperationId, Seq, Signature, Subscription};
+use kring_protocol::ids::{CursorId, Epoch, GroupId, OperationId, Seq, Signature, Subscription};
 use kring_protocol::limits::MAX_FRAME;
 use kring_protocol::message::{
     Access, CreateGroup, Follow, Hello, Push, Read, ReadEnd, Record, Reply, Request, Submit, SubmitCommit, Welcome,
@@ -162,11 +163,16 @@ impl Wire {
     }
 
     /// The proof of an epoch's key on this connection.
+    pub fn proof(&self, log: Log, epoch: Epoch) -> Signature {
+        self.proof_by(&log.key(epoch), log.0, epoch)
+    }
+
+    /// The proof of a key that somebody else has derived.
     ///
     /// # Panics
     /// Never: a signature has 64 bytes.
-    pub fn proof(&self, log: Log, epoch: Epoch) -> Signature {
-        let signature = log.key(epoch).sign(&signed_text(&self.exporter(), log.0, epoch));
+    pub fn proof_by(&self, key: &Ed25519KeyPair, group: GroupId, epoch: Epoch) -> Signature {
+        let signature = key.sign(&signed_text(&self.exporter(), group, epoch));
         Signature::from_slice(signature.as_ref()).expect("64 bytes")
     }
 

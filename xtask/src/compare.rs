@@ -199,11 +199,12 @@ fn machine() -> String {
 /// Puts the table between its marks.
 fn write(page: &Path, table: &str) -> anyhow::Result<()> {
     let text = fs::read_to_string(page).context("docs/performance.md")?;
-    fs::write(page, replaced(&text, table)?).context("docs/performance.md")
+    fs::write(page, replaced(&text, MARKS, table)?).context("docs/performance.md")
 }
 
-fn replaced(page: &str, table: &str) -> anyhow::Result<String> {
-    let [begin, end] = MARKS;
+/// A page with another table between its marks.
+pub(crate) fn replaced(page: &str, marks: [&str; 2], table: &str) -> anyhow::Result<String> {
+    let [begin, end] = marks;
     let (before, rest) = page.split_once(begin).context("the page has no mark for the table")?;
     let (_, after) = rest.split_once(end).context("the page has no mark for the table's end")?;
     Ok(format!("{before}{begin}\n{}\n\n{end}{after}", table.trim()))
@@ -240,14 +241,14 @@ mod tests {
     #[test]
     fn the_table_takes_the_place_of_the_one_before_it() {
         let page = format!("above\n{}old\n{}below\n", MARKS[0], MARKS[1]);
-        let new = replaced(&page, "new\n").expect("marks");
+        let new = replaced(&page, MARKS, "new\n").expect("marks");
         assert_eq!(new, format!("above\n{}\nnew\n\n{}below\n", MARKS[0], MARKS[1]));
-        assert!(replaced("no marks", "new").is_err());
+        assert!(replaced("no marks", MARKS, "new").is_err());
     }
 
     #[test]
     fn the_page_has_the_marks() {
         let page = fs::read_to_string(PAGE).expect("docs/performance.md");
-        assert!(replaced(&page, "table").is_ok());
+        assert!(replaced(&page, MARKS, "table").is_ok());
     }
 }

@@ -1,7 +1,8 @@
 //! Development tasks, so that nobody has to install a task runner: `cargo xtask check` is what continuous integration
-//! runs, step by step in the order in which a fault shows soonest; `cargo xtask compare` measures.
+//! runs, step by step in the order in which a fault shows soonest; `cargo xtask compare` and `cargo xtask networks` measure.
 
 mod compare;
+mod networks;
 mod outcome;
 mod simulate;
 mod step;
@@ -35,6 +36,8 @@ enum Task {
     Advisories,
     /// Measures Kring beside the limit and other people's brokers.
     Compare(compare::CompareArguments),
+    /// Runs clients and a relay over bad networks; needs root.
+    Networks(networks::NetworksArguments),
     /// Simulates cases in bad weather; `--help` after `--` tells more.
     #[command(disable_help_flag = true)]
     Simulate {
@@ -50,6 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Check { steps, keep_going } => (steps, keep_going),
         Task::Advisories => (vec![Step::Advisories], false),
         Task::Compare(arguments) => return compare::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Networks(arguments) => return networks::run(&arguments),
         Task::Simulate { arguments } => return simulate::run(&arguments),
     };
     let mut total = Outcome::default();

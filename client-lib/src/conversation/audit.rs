@@ -198,11 +198,17 @@ fn variant(of: &dyn fmt::Debug) -> String {
 }
 
 impl Conversation {
-    /// Records that a command was refused; a step of its own, since the command's was rolled back.
-    pub(super) fn audit_refusal(&mut self, note: Note, error: &CommandError, now: Timestamp) {
+    /// Records that a command was refused; a step of its own, since the command's was rolled back. A store that cannot
+    /// be written is told in the refusal's place: whoever hears of a refusal alone would stay on a connection of which
+    /// nothing is taken any more.
+    pub(super) fn audit_refusal(
+        &mut self,
+        note: Note,
+        error: &CommandError,
+        now: Timestamp,
+    ) -> Result<(), StepError> {
         let note = note.refused(variant(error));
-        // A store that cannot be written is told by the next step that has to; the refusal stands all the same.
-        let _ = self.step(now, |step| step.note_down(note));
+        self.step(now, |step| step.note_down(note)).map(drop)
     }
 
     /// Records attempts to open the store that failed, and that it is open now.

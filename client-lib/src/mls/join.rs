@@ -8,15 +8,16 @@ use kring_pki::verify::VerifiedDevice;
 use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{Epoch, GroupId};
 use openmls::prelude::tls_codec::DeserializeBytes as _;
-use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn, StagedWelcome};
+use openmls::prelude::{MlsGroup, MlsMessageBodyIn, MlsMessageIn, OpenMlsProvider as _, StagedWelcome};
 
 use super::SUITE;
 use super::context::CaseContext;
 use super::group::{Group, MlsFailure, configuration};
 use super::padding::HANDSHAKE;
 use super::party::Party;
+use super::provider::Provider;
 use crate::case::Role;
-use crate::store::Transaction;
+use crate::store::{StoreError, Transaction};
 
 /// What a Welcome may take the place of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,11 +99,22 @@ fn verify(party: &Party, staged: StagedWelcome) -> Option<Invitation> {
     (may_add && coordinated).then_some(Invitation { staged, context, by, group, epoch })
 }
 
+/// Forgets the proposals of the group that this one has taken the place of. openmls leaves them in the store, and the first
+/// Commit after the group was loaded again would name them to members who do not have them.
+fn forget_waiting(provider: &Provider<'_>, joined: &MlsGroup) -> Result<(), StoreError> {
+    if let Some(mut stored) = MlsGroup::load(provider.storage(), joined.group_id())? {
+        stored.clear_pending_proposals(provider.storage())?;
+    }
+    Ok(())
+}
+
 impl Invitation {
     /// Joins.
     pub(crate) fn accept(self, party: &Party, step: &Transaction<'_>) -> Result<Group, MlsFailure> {
-        match self.staged.into_group(&party.provider(step)) {
+        let provider = party.provider(step);
+        match self.staged.into_group(&provider) {
             Ok(inner) => {
+                forget_waiting(&provider, &inner).map_err(MlsFailure::Store)?;
                 let tree = inner.public_group();
                 // The credentials are verified; a leaf is more than that.
                 let whole = |index| tree.leaf(index).is_some_and(|leaf| party.leaves.node(leaf).is_ok());

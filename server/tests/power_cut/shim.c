@@ -5,6 +5,8 @@
  *            before (zeros beyond the file's end), the bytes written. What a sync has covered is cut off it.
  * CUT_AFTER  the process ends after so many writes.
  * FAIL_SYNC  the sync of this number, and every third one after it, fails with EIO; the others succeed.
+ * FULL_AFTER after so many writes every further one fails with ENOSPC, as on a full disk.
+ * READ_ONLY  after so many writes every further one fails with EROFS, as on a disk that the system has set so after a fault.
  *
  * A write counts as durable once an fsync or fdatasync of its file that began after it has returned. sync_file_range does
  * nothing here, as it promises nothing about a power cut. */
@@ -21,7 +23,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
-static long left = -1, syncs, fail_sync;
+static long left = -1, good = -1, syncs, fail_sync;
+static int refusal;
 
 static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
 static ssize_t (*real_pread)(int, void *, size_t, off64_t);
@@ -37,6 +40,15 @@ __attribute__((constructor)) static void begin(void) {
     if (log) log_fd = open(log, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (after) left = atol(after);
     if (fail) fail_sync = atol(fail);
+    const char *full = getenv("FULL_AFTER"), *read_only = getenv("READ_ONLY");
+    if (full) {
+        good = atol(full);
+        refusal = ENOSPC;
+    }
+    if (read_only) {
+        good = atol(read_only);
+        refusal = EROFS;
+    }
 }
 
 static int is_database(int fd) {
@@ -56,7 +68,19 @@ static void append_all(const void *bytes, size_t length) {
     }
 }
 
+/* Whether this write to the database fails; counts it. */
+static int is_refused(int fd) {
+    if (!refusal || !is_database(fd)) return 0;
+    pthread_mutex_lock(&lock);
+    int refused = good <= 0;
+    good--;
+    pthread_mutex_unlock(&lock);
+    if (refused) errno = refusal;
+    return refused;
+}
+
 static ssize_t noted_pwrite(int fd, const void *bytes, size_t length, off64_t offset) {
+    if (is_refused(fd)) return -1;
     if (log_fd < 0 || !is_database(fd)) return real_pwrite(fd, bytes, length, offset);
     pthread_mutex_lock(&lock);
     char *before = calloc(1, length ? length : 1);

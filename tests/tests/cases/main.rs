@@ -9,6 +9,7 @@ mod certificates;
 mod close;
 mod devices;
 mod handover;
+mod killed;
 mod leavers;
 mod members;
 mod offline;

@@ -1,4 +1,6 @@
 //! The relay's process is killed at any moment: what was acknowledged is there, and a bundle is whole or absent.
+//!
+//! `KRING_KILLS=50 cargo test --workspace --test wire crash` kills a hundred times in all instead of twelve.
 
 use kring_protocol::ids::{CursorId, Epoch, InboxSeq, OperationId, Seq};
 use kring_protocol::message::{
@@ -12,6 +14,11 @@ use kring_tests::world::World;
 use tokio::sync::watch;
 
 use crate::RELAY;
+
+/// Kills in each test.
+fn kills() -> u64 {
+    std::env::var("KRING_KILLS").ok().and_then(|number| number.parse().ok()).unwrap_or(6)
+}
 
 /// Something that begins as a KeyPackage does.
 fn key_package(number: u16) -> Vec<u8> {
@@ -79,13 +86,13 @@ async fn a_bundle_is_whole_or_absent_when_the_relay_is_killed() {
     Wire::open(&world, &anne, relay.address).await.create(log, None).await;
     let mut added = Added { acknowledged: Epoch(0), sent: Vec::new() };
 
-    for round in 0..6 {
+    for round in 0..kills() {
         let joiner = Wire::open(&world, &bert, relay.address).await;
         publish(&joiner).await;
         let wire = Wire::open(&world, &anne, relay.address).await;
         let (progress, done) = watch::channel(0);
         // Another number of bundles each time.
-        kill_during(relay, added.go_on(&wire, log, &progress), done, 1 + round).await;
+        kill_during(relay, added.go_on(&wire, log, &progress), done, 1 + round % 6).await;
 
         relay = RelayProcess::start(RELAY, &world).await;
         added.acknowledged = check(&world, &relay, log, &added).await;
@@ -136,7 +143,7 @@ async fn whatever_was_acknowledged_is_there_after_the_relay_is_killed() {
     Wire::open(&world, &device, relay.address).await.create(log, None).await;
     let mut acknowledged: Vec<(OperationId, Seq)> = Vec::new();
 
-    for round in 0..6u64 {
+    for round in 0..kills() {
         let wire = Wire::open(&world, &device, relay.address).await;
         let (progress, done) = watch::channel(0);
         let sending = async {
@@ -151,7 +158,7 @@ async fn whatever_was_acknowledged_is_there_after_the_relay_is_killed() {
                 progress.send_modify(|done| *done += 1);
             }
         };
-        kill_during(relay, sending, done, 20 + 17 * round).await;
+        kill_during(relay, sending, done, 20 + 17 * (round % 6)).await;
 
         relay = RelayProcess::start(RELAY, &world).await;
         let wire = Wire::open(&world, &device, relay.address).await;

@@ -11,8 +11,10 @@ mod commits;
 mod crash;
 mod follow;
 mod joiners;
+mod machine;
 mod mls_header;
 mod refused;
+mod vectors;
 
 use kring_tests::relay;
 use kring_tests::wire::Wire;

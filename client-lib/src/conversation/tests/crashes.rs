@@ -132,3 +132,27 @@ fn a_clock_an_hour_off_is_told_and_a_store_of_another_device_is_refused() {
     let opened = Conversation::open(store, other, Settings::new("relay.example:1"), world.now);
     assert!(matches!(opened, Err(OpenError::OtherDevice)));
 }
+
+#[test]
+fn a_refusal_that_cannot_be_recorded_is_told_as_the_failing_store_and_the_device_goes_on() {
+    use crate::case::CaseId;
+    use crate::conversation::{Input, StepError};
+    let mut world = World::together(&["anne", "bert"]);
+    let now = world.now;
+    let unknown = || Input::Command(Command::UpdateKeys { case: CaseId([9; 16]) });
+    let core = world.devices[1].core.as_mut().unwrap();
+    core.fail_after_writes(Some(0));
+    let outcome = core.handle(unknown(), now);
+    assert!(matches!(outcome, Err(StepError::Store(_))), "{outcome:?}");
+    core.fail_after_writes(None);
+    // What a driver does that is told of a store.
+    world.disconnect(1);
+    world.connect(1);
+    world.settle();
+    let outcome = world.devices[1].core.as_mut().unwrap().handle(unknown(), now);
+    assert!(matches!(outcome, Err(StepError::Command(_))), "{outcome:?}");
+    // A refusal that was recorded leaves the connection as it is.
+    world.say(0, "een");
+    world.settle();
+    assert_eq!(world.texts(1), ["een"]);
+}

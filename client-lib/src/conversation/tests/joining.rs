@@ -5,7 +5,7 @@ use kring_protocol::message::{Claimed, ClaimedDevice, Gap, Reply, Request};
 
 use super::harness::{World, who};
 use crate::case::{CaseStatus, Role};
-use crate::conversation::{Event, Input, NotAdded};
+use crate::conversation::{Command, Event, Input, NotAdded};
 
 fn not_added(world: &World, index: usize) -> Vec<NotAdded> {
     world.devices[index]
@@ -236,4 +236,28 @@ fn a_second_thing_under_one_identifier_is_not_shown_and_told() {
     assert_eq!(world.texts(1), ["het eerste"]);
     let reused = |event: &Event| matches!(event, Event::Suspicion { what: Suspicion::ItemReused, .. });
     assert!(world.devices[1].events.iter().any(reused));
+}
+
+#[test]
+fn who_left_and_is_added_again_takes_nothing_along_that_was_proposed_before() {
+    let mut world = World::together(&["anne", "bert", "cees"]);
+    let case = world.case;
+    world.command(1, Command::Leave { case });
+    world.pass(10_000);
+    assert_eq!(world.core(1).case(case).unwrap().unwrap().status, CaseStatus::Left);
+    world.add(0, "bert", Role::Deputy);
+    world.settle();
+    // The group is loaded again, with what openmls keeps of the time before.
+    world.restart(1);
+    world.settle();
+    world.command(1, Command::UpdateKeys { case });
+    world.settle();
+    world.agree(&[0, 1, 2]);
+    let refused = |device: &super::harness::Device| {
+        device.events.iter().any(|event| matches!(event, Event::CommitRefused { .. }))
+    };
+    assert!(!world.devices.iter().any(refused));
+    world.say(1, "weer terug");
+    world.settle();
+    assert_eq!(world.texts(0), ["weer terug"]);
 }
