@@ -25,6 +25,7 @@ mod shelf;
 pub(crate) mod snapshot;
 mod statement;
 pub mod task;
+mod turning;
 mod view;
 mod waiting;
 
@@ -44,6 +45,7 @@ pub use log::{Author, Change, LogEntry, Person, Present, Said};
 pub use member::{Member, Role};
 pub use receipt::{MessageStatus, Reached, Recipient};
 pub use snapshot::{Dispute, DisputeSays, SnapshotSays};
+pub use turning::CaseStep;
 pub use statement::{MAX_LINE, MAX_LIST, MAX_TEXT, Statement};
 pub use view::{CaseStatus, CaseView, Delivery, Digest, OutboxEntry};
 pub use waiting::Waiting;

@@ -82,6 +82,23 @@ impl World {
         self.region.certificate()
     }
 
+    /// The region's root.
+    pub fn region(&self) -> &RegionRoot {
+        &self.region
+    }
+
+    /// An organisation's authority.
+    ///
+    /// # Panics
+    /// When there is no such organisation.
+    pub fn organisation(&self, domain: &str) -> &OrganisationCa {
+        match domain {
+            POLICE => &self.police,
+            SHELTER => &self.shelter,
+            other => panic!("no organisation {other}"),
+        }
+    }
+
     /// A new device of a professional, valid for 90 days.
     pub fn device(&self, professional: &str) -> Device {
         self.device_valid(professional, Validity::days(clock::now(), 90))
@@ -93,11 +110,7 @@ impl World {
     /// # Panics
     /// When there is no such organisation.
     pub fn revocation_list(&self, domain: &str, revoked: &[Serial], number: u64, days: u64) -> PublishCrl {
-        let organisation = match domain {
-            POLICE => &self.police,
-            SHELTER => &self.shelter,
-            other => panic!("no organisation {other}"),
-        };
+        let organisation = self.organisation(domain);
         let now = clock::now();
         let entry = |serial: &Serial| Revocation { serial: serial.clone(), at: now, reason: Reason::Unspecified };
         let revoked: Vec<_> = revoked.iter().map(entry).collect();

@@ -5,6 +5,7 @@ use kring_protocol::ids::{CursorId, GroupId, Seq, Timestamp};
 use serde_bytes::ByteBuf;
 
 use super::claim::ClaimStep;
+use super::folding::Cause;
 use super::io::Command;
 use super::log::first_hash;
 use super::state::{CaseRecord, GroupRecord, Phase, Stage, Want};
@@ -270,10 +271,11 @@ impl Step<'_> {
             heard_at: self.now,
             coordinator_heard: self.now,
             used_up: None,
+            built_at: None,
         };
         self.save(id, &record)?;
         let by = self.party.address().professional.clone();
-        self.fold_change(case, (id, &mls), Seq(0), Some(by), None, false)?;
+        self.fold_change(case, (id, &mls), Seq(0), Cause { by: Some(by), ..Cause::default() })?;
         self.put(id, mls);
         Ok(id)
     }

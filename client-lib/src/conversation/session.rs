@@ -50,6 +50,8 @@ pub(super) struct Session {
     pub(super) deadlines_at: BTreeMap<CaseId, Timestamp>,
     /// Cases whose deadlines may be others than before.
     pub(super) unplanned: BTreeSet<CaseId>,
+    /// When to tell joiners of a case whom nobody has told.
+    pub(super) telling_at: BTreeMap<CaseId, Timestamp>,
     /// This device's clock does not agree with the relay's.
     pub(super) clock_off: bool,
     /// When to say how far this device is in a case.
@@ -116,6 +118,7 @@ impl Session {
         self.notes_at.remove(&case);
         self.deadlines_at.remove(&case);
         self.receipts_at.remove(&case);
+        self.telling_at.remove(&case);
         self.unplanned.remove(&case);
     }
 
@@ -132,6 +135,7 @@ impl Session {
         self.aged.clear();
         self.aged_at = None;
         self.deadlines_at.clear();
+        self.telling_at.clear();
     }
 
     /// Looks at the clock. If it was put back, everything that waits is due as much earlier.
@@ -147,7 +151,7 @@ impl Session {
         let timers = timers.chain(&mut self.lists.at).chain(&mut self.aged_at);
         // Those of deadlines are moments of the calendar, and are looked at again.
         let timers = timers.chain(self.deadlines_at.values_mut()).chain(&mut self.unsent_at);
-        let timers = timers.chain(self.receipts_at.values_mut());
+        let timers = timers.chain(self.receipts_at.values_mut()).chain(self.telling_at.values_mut());
         for timer in timers.chain(&mut self.keys_at).chain(&mut self.publish_at) {
             *timer = Timestamp(timer.0.saturating_sub(back));
         }
@@ -161,6 +165,7 @@ impl Session {
                 .chain(self.sweep_at.values())
                 .chain(self.deadlines_at.values())
                 .chain(self.receipts_at.values())
+                .chain(self.telling_at.values())
                 .copied()
                 .chain(self.cursors_at)
                 .chain(self.keys_at)

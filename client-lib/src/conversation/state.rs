@@ -59,6 +59,9 @@ pub(crate) struct GroupRecord {
     /// The epoch in which a newer state of this device's store, since lost, has encrypted: its message keys are used up.
     #[serde(default)]
     pub(crate) used_up: Option<Epoch>,
+    /// The last record that this device had read when it made its latest Commit that adds somebody.
+    #[serde(default)]
+    pub(crate) built_at: Option<Seq>,
 }
 
 impl GroupRecord {
