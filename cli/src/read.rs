@@ -73,12 +73,7 @@ async fn read(session: &Session, arguments: &ReadArguments, output: Output) -> O
 }
 
 /// Prints all items after a position, and returns the last one's.
-pub(crate) async fn print_after(
-    case: &Case,
-    mut after: Position,
-    status: bool,
-    output: Output,
-) -> Outcome<Position> {
+pub(crate) async fn print_after(case: &Case, mut after: Position, status: bool, output: Output) -> Outcome<Position> {
     let (id, mut references) = (case.id().to_hex(), References::default());
     loop {
         let page = case.items(after, PAGE).await?;

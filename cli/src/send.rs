@@ -4,8 +4,8 @@ use clap::Args;
 use kring_client::case::{DraftBody, ItemDraft, Sensitivity};
 use kring_protocol::ids::Timestamp;
 
-use crate::arguments::GlobalArguments;
 use crate::alert::moment;
+use crate::arguments::GlobalArguments;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::Output;
 use crate::references::item;

@@ -45,8 +45,8 @@ pub use log::{Author, Change, LogEntry, Person, Present, Said};
 pub use member::{Member, Role};
 pub use receipt::{MessageStatus, Reached, Recipient};
 pub use snapshot::{Dispute, DisputeSays, SnapshotSays};
-pub use turning::CaseStep;
 pub use statement::{MAX_LINE, MAX_LIST, MAX_TEXT, Statement};
+pub use turning::CaseStep;
 pub use view::{CaseStatus, CaseView, Delivery, Digest, OutboxEntry};
 pub use waiting::Waiting;
 

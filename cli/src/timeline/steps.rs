@@ -56,48 +56,46 @@ fn told(step: &CaseStep) -> Told {
     let about = |what, who: &dyn ToString, words| Told { what, handover: None, who: vec![who.to_string()], words };
     let alone = |what, words| Told { what, handover: None, who: Vec::new(), words };
     match step {
-        CaseStep::Came(who) => about("came", who, say!("step-came", who = who.as_str())),
-        CaseStep::Went(who) => about("went", who, say!("step-went", who = who.as_str())),
+        CaseStep::Came(who) => about("came", who, say!("turn-came", who = who.as_str())),
+        CaseStep::Went(who) => about("went", who, say!("turn-went", who = who.as_str())),
         CaseStep::Role(who, role) => {
-            about("role", who, say!("step-role", who = who.as_str(), role = role_word(*role)))
+            about("role", who, say!("turn-role", who = who.as_str(), role = role_word(*role)))
         }
-        CaseStep::Stands(id) => of("stands", id, say!("step-stands", id = short(*id))),
+        CaseStep::Stands(id) => of("stands", id, say!("turn-stands", id = short(*id))),
         CaseStep::Confirmed(id, who) => {
-            let words = say!("step-confirmed", id = short(*id), who = who.as_str());
+            let words = say!("turn-confirmed", id = short(*id), who = who.as_str());
             Told { handover: Some(*id), ..about("confirmed", who, words) }
         }
         CaseStep::Ready(id, who, start) => {
-            let words = say!("step-ready", id = short(*id), who = who.as_str(), start = local(*start));
+            let words = say!("turn-ready", id = short(*id), who = who.as_str(), start = local(*start));
             Told { handover: Some(*id), ..about("ready", who, words) }
         }
         CaseStep::Reopened(id, who) => {
-            let words = say!("step-reopened", id = short(*id), who = who.as_str());
+            let words = say!("turn-reopened", id = short(*id), who = who.as_str());
             Told { handover: Some(*id), ..about("reopened", who, words) }
         }
-        CaseStep::Completed(id) => of("completed", id, say!("step-completed", id = short(*id))),
-        CaseStep::Declined(id) => of("declined", id, say!("step-declined", id = short(*id))),
-        CaseStep::Withdrawn(id) => of("withdrawn", id, say!("step-withdrawn", id = short(*id))),
-        CaseStep::Cleared(id) => of("cleared", id, say!("step-cleared", id = short(*id))),
-        CaseStep::SenderGone(id) => of("sender_gone", id, say!("step-sender-gone", id = short(*id))),
+        CaseStep::Completed(id) => of("completed", id, say!("turn-completed", id = short(*id))),
+        CaseStep::Declined(id) => of("declined", id, say!("turn-declined", id = short(*id))),
+        CaseStep::Withdrawn(id) => of("withdrawn", id, say!("turn-withdrawn", id = short(*id))),
+        CaseStep::Cleared(id) => of("cleared", id, say!("turn-cleared", id = short(*id))),
+        CaseStep::SenderGone(id) => of("sender_gone", id, say!("turn-sender-gone", id = short(*id))),
         CaseStep::Responsible(who) => {
             let who: Vec<_> = who.iter().map(ToString::to_string).collect();
-            let words = say!("step-responsible", who = who.join(", "));
+            let words = say!("turn-responsible", who = who.join(", "));
             Told { who, ..alone("responsible", words) }
         }
-        CaseStep::Held(domain) => about("held", domain, say!("step-held", organisation = domain.as_str())),
-        CaseStep::Lifted(domain) => about("lifted", domain, say!("step-lifted", organisation = domain.as_str())),
-        CaseStep::ClosingProposed(days) => {
-            alone("closing_proposed", say!("step-closing-proposed", days = *days))
-        }
-        CaseStep::ClosingWithdrawn => alone("closing_withdrawn", say!("step-closing-withdrawn")),
+        CaseStep::Held(domain) => about("held", domain, say!("turn-held", organisation = domain.as_str())),
+        CaseStep::Lifted(domain) => about("lifted", domain, say!("turn-lifted", organisation = domain.as_str())),
+        CaseStep::ClosingProposed(days) => alone("closing_proposed", say!("turn-closing-proposed", days = *days)),
+        CaseStep::ClosingWithdrawn => alone("closing_withdrawn", say!("turn-closing-withdrawn")),
         CaseStep::Stated(domain, FileStatement::Exported) => {
-            about("exported", domain, say!("step-exported", organisation = domain.as_str()))
+            about("exported", domain, say!("turn-exported", organisation = domain.as_str()))
         }
         CaseStep::Stated(domain, FileStatement::NotNeeded) => {
-            about("not_needed", domain, say!("step-not-needed", organisation = domain.as_str()))
+            about("not_needed", domain, say!("turn-not-needed", organisation = domain.as_str()))
         }
-        CaseStep::Closed => alone("closed", say!("step-closed")),
-        CaseStep::Erasing => alone("erasing", say!("step-erasing")),
+        CaseStep::Closed => alone("closed", say!("turn-closed")),
+        CaseStep::Erasing => alone("erasing", say!("turn-erasing")),
     }
 }
 
@@ -108,7 +106,7 @@ pub(super) fn steps(case: &str, before: Option<&MergedChange>, merged: &MergedCh
     let line = |step: CaseStep| {
         let Told { what, handover, who, words } = told(&step);
         let by = change.by.as_ref().map(ToString::to_string);
-        let at = merged.at.map_or_else(|| say!("step-joined"), local);
+        let at = merged.at.map_or_else(|| say!("turn-joined"), local);
         let shown = match &by {
             Some(by) => format!("{at}  {by}\n    = {words}"),
             None => format!("{at}\n    = {words}"),

@@ -10,8 +10,8 @@ use super::client::Client;
 use super::error::CallError;
 use super::pending::{Added, Changed, Pending, Sent};
 use crate::case::{
-    CaseId, CaseState, CaseView, Digest, Item, ItemDraft, ItemId, Member, MessageStatus, OutboxEntry,
-    Position, Role, Statement, Waiting,
+    CaseId, CaseState, CaseView, Digest, Item, ItemDraft, ItemId, Member, MessageStatus, OutboxEntry, Position, Role,
+    Statement, Waiting,
 };
 use crate::conversation::{CaseNumbers, Command, CommandError, Coordination, MergedChange};
 use crate::driver::Waiter;

@@ -91,12 +91,7 @@ impl Change {
         steps
     }
 
-    fn handovers_since(
-        &self,
-        before: &Self,
-        gone: &dyn Fn(&ProfessionalAddress) -> bool,
-        steps: &mut Vec<CaseStep>,
-    ) {
+    fn handovers_since(&self, before: &Self, gone: &dyn Fn(&ProfessionalAddress) -> bool, steps: &mut Vec<CaseStep>) {
         for open in self.duties.handovers() {
             let Some(was) = before.duties.handover(open.offer) else {
                 steps.push(CaseStep::Stands(open.offer));

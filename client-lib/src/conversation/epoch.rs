@@ -5,8 +5,8 @@ use kring_protocol::ids::GroupId;
 use kring_protocol::message::{CursorMove, MoveCursors, Record, Request};
 use openmls::prelude::LeafNodeIndex;
 
-use super::folding::Cause;
 use super::event::{Dropped, Event};
+use super::folding::Cause;
 use super::io::Action;
 use super::log::first_hash;
 use super::session::Asked;

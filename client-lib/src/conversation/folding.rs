@@ -117,12 +117,7 @@ pub(super) fn load(rows: &Rows<'_>, case: CaseId, items: Option<u64>) -> Result<
 }
 
 /// Reads a case's state as it is right after a change; `after`: the item before it.
-pub(super) fn load_change(
-    rows: &Rows<'_>,
-    case: CaseId,
-    number: u64,
-    after: Position,
-) -> Result<Folded, StoreError> {
+pub(super) fn load_change(rows: &Rows<'_>, case: CaseId, number: u64, after: Position) -> Result<Folded, StoreError> {
     let mut folded = checkpoint(rows, case, after.0, number)?;
     folded.catch_up(rows, case, (after.0, number), |_, _| Ok(()))?;
     Ok(folded)
@@ -229,11 +224,8 @@ impl Conversation {
     /// each on, and who answered for the family. The first is the one by which this device made or joined it.
     pub fn changes(&self, case: CaseId) -> Result<Vec<MergedChange>, StoreError> {
         let changes = self.store.read().changes::<StoredChange>(case, 0)?;
-        let merged = |(after, stored): (Position, StoredChange)| MergedChange {
-            after,
-            at: stored.at,
-            change: stored.change,
-        };
+        let merged =
+            |(after, stored): (Position, StoredChange)| MergedChange { after, at: stored.at, change: stored.change };
         Ok(changes.into_iter().map(merged).collect())
     }
 

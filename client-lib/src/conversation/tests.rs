@@ -19,4 +19,5 @@ mod receipts;
 mod relay;
 mod states;
 mod sweeps;
+mod unowned;
 mod upkeep;

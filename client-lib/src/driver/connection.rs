@@ -140,7 +140,9 @@ pub(super) fn handshake_failed(error: &ConnectionError) -> ConnectError {
         | ConnectionError::CidsExhausted => return ended(error),
     };
     match code.checked_sub(ALERTS) {
-        Some(alert) if by_relay && ABOUT_OUR_CERTIFICATE.contains(&alert) => ConnectError::OwnRefused(own_fault(alert)),
+        Some(alert) if by_relay && ABOUT_OUR_CERTIFICATE.contains(&alert) => {
+            ConnectError::OwnRefused(own_fault(alert))
+        }
         Some(alert) if NO_COMMON_GROUND.contains(&alert) => ConnectError::KeyExchange,
         Some(NO_APPLICATION_PROTOCOL) => ConnectError::NotARelay,
         _ => ConnectError::Broken,

@@ -53,7 +53,9 @@ pub(super) fn config(
 ) -> Result<(QuicClientConfig, Verdict), ConnectError> {
     let verdict = Verdict::default();
     let judge = Judge { roots: relay_roots.clone(), clock, verdict: verdict.clone() };
-    let config = builder(judge).with_client_auth_cert(chain.to_vec(), key).map_err(|_| ConnectError::OwnRefused(OwnFault::Key))?;
+    let config = builder(judge)
+        .with_client_auth_cert(chain.to_vec(), key)
+        .map_err(|_| ConnectError::OwnRefused(OwnFault::Key))?;
     Ok((finished(config, ALPN), verdict))
 }
 

@@ -282,6 +282,10 @@ impl World {
         let unreadable = |error| Violation::new("a store can be read", format!("device {index}: {error}"));
         let Some(view) = core.case(case).map_err(unreadable)? else { return Ok(()) };
         let at = (group, view.seq);
+        // Who was taken out does not apply the change that did it.
+        if !matches!(view.status, CaseStatus::Open | CaseStatus::Leaving) {
+            return Ok(());
+        }
         if view.seq == Seq(0) || view.group != group || life.folded.insert(case, at) == Some(at) {
             return Ok(());
         }

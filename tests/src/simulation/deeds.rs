@@ -44,7 +44,9 @@ impl View<'_> {
         for (id, handover) in self.state.open_handovers() {
             for waits in handover.waits_for(self.own) {
                 deeds.push(match waits {
-                    HandoverWaits::Open => Deed::Says(handover_says(HandoverSays::Opened { handover: id, section: 0 })),
+                    HandoverWaits::Open => {
+                        Deed::Says(handover_says(HandoverSays::Opened { handover: id, section: 0 }))
+                    }
                     HandoverWaits::Synthesis => {
                         let text = "in eigen woorden".to_owned();
                         Deed::Says(handover_says(HandoverSays::Synthesis { handover: id, text }))
@@ -55,8 +57,8 @@ impl View<'_> {
                     }
                     HandoverWaits::Confirm => {
                         let waiting = handover.receptions.iter().find(|reception| reception.is_to_be_confirmed());
-                        let Some((receiver, synthesis)) = waiting
-                            .and_then(|waiting| Some((waiting.who.clone(), waiting.synthesis.as_ref()?.hash)))
+                        let Some((receiver, synthesis)) =
+                            waiting.and_then(|waiting| Some((waiting.who.clone(), waiting.synthesis.as_ref()?.hash)))
                         else {
                             continue;
                         };
@@ -213,9 +215,10 @@ impl World {
             .filter(|(_, first)| {
                 let people = region();
                 let who = &people.person(*first).address.professional;
-                let takes_part = state.members().person(who).is_some_and(|person| {
-                    person.present.is_some() && person.role != Role::Observer
-                });
+                let takes_part = state
+                    .members()
+                    .person(who)
+                    .is_some_and(|person| person.present.is_some() && person.role != Role::Observer);
                 *who != own && takes_part
             })
             .collect();
