@@ -80,7 +80,7 @@ async fn follow(session: &Session, arguments: &FollowArguments, profile: &Path, 
     let (case, view) = session.case(&arguments.case).await?;
     let mut last = Position(view.last.0.saturating_sub(arguments.last));
     let first = last;
-    last = print_after(&case, last, output).await?;
+    last = print_after(&case, last, false, output).await?;
     session.viewed(view.case, "items", last.0.saturating_sub(first.0)).await?;
     in_step(&view)?;
     output.note(&say!("following", title = visible(&view.title)));
@@ -97,7 +97,7 @@ async fn follow(session: &Session, arguments: &FollowArguments, profile: &Path, 
             Step::Event(None) => return Ok(()),
             Step::Event(Some(event)) => {
                 let before = last;
-                last = print_after(&case, last, output).await?;
+                last = print_after(&case, last, false, output).await?;
                 if last > before {
                     session.viewed(view.case, "items", last.0 - before.0).await?;
                 }

@@ -87,6 +87,9 @@ pub(crate) struct ItemLine {
     stated: Option<String>,
     #[serde(skip)]
     shown_at: String,
+    /// What it answers, and what it replaces, in words.
+    #[serde(skip)]
+    refers: Vec<String>,
 }
 
 /// A role as it is written.
@@ -264,14 +267,24 @@ impl From<&Item> for ItemLine {
                 Body::Markdown(_) | Body::Unknown { .. } => None,
             },
             shown_at: local(item.sent_at),
+            refers: Vec::new(),
         }
+    }
+}
+
+impl ItemLine {
+    /// With what it answers and replaces, in words.
+    pub(crate) fn referring(self, refers: Vec<String>) -> Self {
+        Self { refers, ..self }
     }
 }
 
 impl Line for ItemLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "{}  {} ({}", self.shown_at, visible(&self.name), visible(&self.organisation))?;
-        writeln!(out, "){}", if self.restricted { format!("  [{}]", say!("restricted")) } else { String::new() })?;
+        let restricted = if self.restricted { format!("  [{}]", say!("restricted")) } else { String::new() };
+        writeln!(out, ")  #{}{restricted}", self.position)?;
+        self.refers.iter().try_for_each(|refers| writeln!(out, "    ({refers})"))?;
         match (&self.text, &self.stated) {
             (None, Some(stated)) => {
                 writeln!(out, "    * {stated}")?;

@@ -26,6 +26,7 @@ mod output;
 mod passphrase;
 mod plan;
 mod read;
+mod references;
 mod relay;
 mod say;
 mod send;

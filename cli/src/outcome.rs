@@ -220,7 +220,7 @@ impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Store(error) => error.into(),
-            ConnectError::Refused(_) | ConnectError::OwnRefused => Self::told(Cause::Refused, &error),
+            ConnectError::Refused(_) | ConnectError::OwnRefused(_) => Self::told(Cause::Refused, &error),
             error => Self::told(Cause::Unreachable, &error),
         }
     }

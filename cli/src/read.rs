@@ -5,9 +5,9 @@ use kring_client::api::Case;
 use kring_client::case::Position;
 
 use crate::arguments::GlobalArguments;
-use crate::lines::ItemLine;
 use crate::outcome::Outcome;
 use crate::output::Output;
+use crate::references::{MessageStatusLine, References, item};
 use crate::session::{Session, in_step};
 
 /// Items that are taken from the store at once.
@@ -20,6 +20,8 @@ EXAMPLES:
   kring read familie
   kring read familie --last 5
   kring read familie --json | jq -r .text
+  kring read familie --last 1 --status
+  kring read familie --acknowledge 12
   kring read familie --offline")]
 pub(crate) struct ReadArguments {
     /// The case: the beginning of its title or id.
@@ -30,6 +32,12 @@ pub(crate) struct ReadArguments {
     /// Only the last so many.
     #[arg(long, value_name = "COUNT")]
     last: Option<u64>,
+    /// Show how far what you said is with each device, and what still waits.
+    #[arg(long)]
+    status: bool,
+    /// Acknowledge an item to its author: its number, or the beginning of its id; once for each.
+    #[arg(long, value_name = "ITEM")]
+    acknowledge: Vec<String>,
 }
 
 /// Runs `kring read`.
@@ -45,7 +53,18 @@ async fn read(session: &Session, arguments: &ReadArguments, output: Output) -> O
     let (case, view) = session.case(&arguments.case).await?;
     let from_end = arguments.last.map_or(0, |last| view.last.0.saturating_sub(last));
     let first = Position(arguments.after.max(from_end));
-    let last = print_after(&case, first, output).await?;
+    for words in &arguments.acknowledge {
+        case.acknowledge(item(&case, words).await?.id).await?;
+    }
+    let last = print_after(&case, first, arguments.status, output).await?;
+    if arguments.status {
+        let waiting = case.outbox().await?.into_iter().filter_map(|entry| entry.item);
+        for waits in waiting {
+            if let Some(status) = case.message_status(waits).await? {
+                output.print(&MessageStatusLine::of(&view.case.to_hex(), waits, &status))?;
+            }
+        }
+    }
     session.viewed(view.case, "items", last.0.saturating_sub(first.0)).await?;
     if last == view.last && last > Position(0) {
         case.mark_read(last).await?;
@@ -54,11 +73,18 @@ async fn read(session: &Session, arguments: &ReadArguments, output: Output) -> O
 }
 
 /// Prints all items after a position, and returns the last one's.
-pub(crate) async fn print_after(case: &Case, mut after: Position, output: Output) -> Outcome<Position> {
+pub(crate) async fn print_after(case: &Case, mut after: Position, status: bool, output: Output) -> Outcome<Position> {
+    let (id, mut references) = (case.id().to_hex(), References::default());
     loop {
         let page = case.items(after, PAGE).await?;
         for item in &page {
-            output.print(&ItemLine::from(item))?;
+            output.print(&references.line(item))?;
+            if status
+                && item.own
+                && let Some(far) = case.message_status(item.id).await?
+            {
+                output.print(&MessageStatusLine::of(&id, item.id, &far))?;
+            }
             after = item.position;
         }
         if page.len() < PAGE {

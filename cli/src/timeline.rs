@@ -11,14 +11,17 @@ use crate::alert::AlertLine;
 use crate::clock::local;
 use crate::closing::DutiesLine;
 use crate::handover::HandoverLine;
-use crate::lines::{ItemLine, MemberLine, role_word, visible};
+use crate::lines::{MemberLine, role_word, visible};
 use crate::outcome::Outcome;
 use crate::output::{Line, Output};
 use crate::plan;
+use crate::references::References;
 use crate::session::Session;
 use crate::task::TaskLine;
 use crate::things::{position, short, state};
 use crate::words::say;
+
+mod steps;
 
 /// Items that are taken from the store at once.
 const PAGE: usize = 200;
@@ -58,22 +61,35 @@ pub(crate) async fn print(
         }
     }
     heading("items", say!("timeline-items"))?;
+    let id = case.id().to_hex();
+    let changes = case.changes().await?;
+    let turns: Vec<_> = (0..changes.len())
+        .map(|next| {
+            let before = next.checked_sub(1).and_then(|before| changes.get(before));
+            (changes[next].after, steps::steps(&id, before, &changes[next]))
+        })
+        .collect();
+    let mut turns = turns.iter().take_while(|(after, _)| *after <= until).peekable();
     let (mut at, mut count) = (Position(0), 0);
+    let mut references = References::default();
     'pages: loop {
         let page = case.items(at, PAGE).await?;
         for item in &page {
+            while let Some((_, lines)) = turns.next_if(|(after, _)| *after < item.position) {
+                lines.iter().try_for_each(|line| output.print(line))?;
+            }
             if item.position > until {
                 break 'pages;
             }
-            output.print(&ItemLine::from(item))?;
+            output.print(&references.line(item))?;
             (at, count) = (item.position, count + 1);
         }
         if page.len() < PAGE {
             break;
         }
     }
+    turns.try_for_each(|(_, lines)| lines.iter().try_for_each(|line| output.print(line)))?;
     let state = state(case, as_of).await?;
-    let id = case.id().to_hex();
     heading("state", say!("timeline-state"))?;
     if as_of.is_some() {
         for person in state.members().people() {

@@ -69,6 +69,19 @@ fn fields(value: &Value) -> Vec<&str> {
     value.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 
+/// The steps of a handover in a timeline, in their order.
+fn course<'t>(timeline: &'t [Value], handover: &str) -> Vec<&'t str> {
+    let step = |line: &'t Value| {
+        if line["type"] == "step" {
+            return (line["handover"] == handover).then(|| line["what"].as_str().expect("a name"));
+        }
+        let (kind, fields) = line["statement"].as_object()?.iter().next()?;
+        let of_it = line["item"] == handover || fields["handover"] == handover;
+        of_it.then_some(kind.as_str())
+    };
+    timeline.iter().filter_map(step).collect()
+}
+
 fn waits(done: Done) -> Vec<String> {
     let name = |line: Value| line["what"].as_str().expect("a name").to_owned();
     done.ok().json().into_iter().map(name).filter(|what| what != "unread").collect()
@@ -238,6 +251,23 @@ fn a_late_joiner_reads_the_story_takes_over_and_the_sender_can_leave() {
     assert_eq!((&then["stage"], &then["questions"][0]["answer"]), (&"received".into(), &Value::Null));
     let timeline = family.bo(&["case", "timeline", "fam"]).ok().json();
     assert!(timeline.iter().any(|line| line["type"] == "handover" && line["stage"] == "completed"));
+    // Every step is a line at its time, whether it was said or is a change that all had to agree on.
+    let steps = course(&timeline, before["handover"].as_str().expect("an id"));
+    let opened = ["opened"; 3];
+    let asked = ["ask", "answer", "synthesis", "correct", "synthesis"];
+    let agreed = ["confirmed", "ready", "completed"];
+    assert_eq!(steps, [&["offer", "stands", "received"][..], &opened, &asked, &agreed].concat());
+    let by_whom = timeline.iter().find(|line| line["what"] == "ready").expect("ready");
+    assert_eq!(
+        (&by_whom["by"], &by_whom["who"][0]),
+        (&"carla@opvang.example".into(), &"carla@opvang.example".into())
+    );
+    let moved = timeline.iter().find(|line| line["what"] == "responsible").expect("responsible");
+    assert_eq!(moved["who"][0], "carla@opvang.example");
+    let then = family.bo(&["case", "timeline", "fam", "--as-of", &as_of]).ok().json();
+    assert!(!then.iter().any(|line| line["what"] == "confirmed"), "as it was then");
+    let page = family.place.run(&["--profile", "bo", "case", "timeline", "fam", "--lang", "nl"]).ok().out;
+    assert!(page.contains("carla@opvang.example kan beginnen op"), "{page}");
 
     let mut follow = family.place.kring(&["--profile", "carla", "follow", "fam"]);
     let follow = Running(follow.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts"));
@@ -289,6 +319,10 @@ fn a_handover_that_is_not_taken_says_why_and_moves_nothing() {
     let all = family.bo(&["handover", "list", "fam", "--all"]).ok().json();
     let stages: Vec<_> = all.iter().map(|line| line["stage"].as_str().expect("a stage")).collect();
     assert_eq!(stages, ["declined", "withdrawn"]);
+    let timeline = family.bo(&["case", "timeline", "fam"]).ok().json();
+    let withdrawn = offered["handover"].as_str().expect("an id");
+    assert_eq!(course(&timeline, id), ["offer", "stands", "received", "declined", "reason"]);
+    assert_eq!(course(&timeline, withdrawn), ["offer", "stands", "received", "withdrawn", "reason"]);
 }
 
 #[test]

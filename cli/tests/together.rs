@@ -117,3 +117,54 @@ fn leaving_waits_for_another_member_and_a_reader_that_goes_away_is_no_failure() 
     assert!(leaves.err.contains("\"pending\""));
     assert_eq!(place.run(&["--profile", "anne", "case", "leave", "fam"]).code, 3, "the coordinator stays");
 }
+
+#[test]
+fn what_was_said_is_answered_replaced_taken_back_and_forgotten_and_shows_how_far_it_came() {
+    let place = Place::new();
+    place.certificates();
+    let (_relay, address) = place.relay();
+    place.profiles(&address);
+    let anne = |words: &[&str]| place.run(&[&["--profile", "anne", "--json"][..], words].concat());
+    let bo = |words: &[&str]| place.run(&[&["--profile", "bo", "--json"][..], words].concat());
+    anne(&["case", "new", "Familie Voorbeeld"]).ok();
+    anne(&["case", "add", "fam", "bo@opvang.example"]).ok();
+    bo(&["status"]).ok();
+    anne(&["send", "fam", "Ik kom om drie uur."]).ok();
+    let first = bo(&["read", "fam"]).ok().json().remove(0);
+    let (number, id) = (first["position"].to_string(), first["item"].as_str().expect("an id").to_owned());
+    bo(&["send", "fam", "Goed.", "--reply-to", &number]).ok();
+    anne(&["send", "fam", "Ik kom om vier uur.", "--edit", &id[..8]]).ok();
+    anne(&["send", "fam", "De sleutel ligt bij de buren.", "--expires", "+1d"]).ok();
+    anne(&["send", "fam", "--take-back", &id[..12]]).ok();
+
+    assert_eq!(bo(&["send", "fam", "x", "--edit", &number]).code, 3, "what somebody else said");
+    assert_eq!(bo(&["send", "fam", "x", "--reply-to", "99"]).code, 2);
+    assert_eq!(bo(&["send", "fam", "x", "--take-back", &number]).code, 2, "one or the other");
+    assert_eq!(bo(&["send", "fam", "x", "--expires", "someday"]).code, 2);
+    anne(&["task", "create", "fam", "Bel de school", "--text", "Vandaag."]).ok();
+    let task = anne(&["read", "fam"]).ok().json().pop().expect("the task")["position"].to_string();
+    assert_eq!(anne(&["send", "fam", "x", "--edit", &task]).code, 3, "a task goes on by items of its own");
+
+    let read = bo(&["read", "fam"]).ok().json();
+    assert_eq!((&read[1]["in_reply_to"], &read[2]["replaces"]), (&id.as_str().into(), &id.as_str().into()));
+    assert_eq!((&read[4]["replaces"], &read[4]["text"]), (&id.as_str().into(), &Value::Null));
+    let page = place.run(&["--profile", "bo", "read", "fam", "--lang", "en"]).ok().out;
+    assert!(
+        page.contains(&format!("(answers #{number})")) && page.contains(&format!("(replaces #{number})")),
+        "{page}"
+    );
+    assert!(page.contains("(taken back by its author)"), "{page}");
+
+    bo(&["read", "fam", "--acknowledge", &number]).ok();
+    anne(&["send", "fam", "Voor straks.", "--no-wait"]).ok();
+    let far = anne(&["read", "fam", "--status", "--offline"]).ok().json();
+    let far: Vec<_> = far.iter().filter(|line| line["type"] == "message_status").collect();
+    assert_eq!(fields(far[0]), ["case", "item", "recipients", "state", "type"]);
+    assert_eq!(fields(&far[0]["recipients"][0]), ["address", "device", "reached"]);
+    assert_eq!(
+        (&far[0]["state"], &far[0]["recipients"][0]["address"]),
+        (&"relayed".into(), &"bo@opvang.example".into())
+    );
+    let last = far.last().expect("the one that waits");
+    assert_eq!((&last["state"], &last["recipients"]), (&"queued".into(), &Value::Array(Vec::new())));
+}

@@ -17,7 +17,7 @@ pub use case::Case;
 pub use client::Client;
 pub use directory::{Found, FoundDevice};
 pub use duties::{HandoverDraft, NotOffered};
-pub use error::{CallError, ConnectError, OpenError, RelayFault, RenewError, SearchError};
+pub use error::{CallError, ConnectError, OpenError, OwnFault, RelayFault, RenewError, SearchError};
 pub use events::{ClientEvent, Events};
 pub use pending::{Added, Changed, NotDone, Pending, Sent};
 pub use status::{Link, Status};

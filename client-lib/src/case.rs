@@ -25,6 +25,7 @@ mod shelf;
 pub(crate) mod snapshot;
 mod statement;
 pub mod task;
+mod turning;
 mod view;
 mod waiting;
 
@@ -45,6 +46,7 @@ pub use member::{Member, Role};
 pub use receipt::{MessageStatus, Reached, Recipient};
 pub use snapshot::{Dispute, DisputeSays, SnapshotSays};
 pub use statement::{MAX_LINE, MAX_LIST, MAX_TEXT, Statement};
+pub use turning::CaseStep;
 pub use view::{CaseStatus, CaseView, Delivery, Digest, OutboxEntry};
 pub use waiting::Waiting;
 

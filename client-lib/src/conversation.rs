@@ -33,6 +33,7 @@ mod session;
 mod state;
 mod step;
 mod successor;
+mod telling;
 mod views;
 
 use std::collections::HashMap;
@@ -43,7 +44,8 @@ use kring_protocol::ids::{Epoch, GroupId, Signature, Timestamp};
 use kring_protocol::proof::TLS_EXPORTER_LENGTH;
 
 pub use claim::Coordination;
-pub use event::{CommitRefused, Dropped, Event, Held, NotAdded, Suspicion};
+pub use event::{CommitRefused, Dropped, Event, Held, NotAdded, Suspicion, Unbelieved};
+pub use folding::MergedChange;
 pub use io::{Action, Command, Connected, Input, Ticket};
 pub(crate) use outgoing::LARGE as MOST_IN_ROW;
 pub use views::CaseNumbers;

@@ -9,6 +9,7 @@
 //! `cargo xtask simulate --seeds 1000` runs many, `--seed 7 --trace` tells one.
 
 mod checks;
+mod deeds;
 mod device;
 mod disk;
 #[cfg(feature = "planted-faults")]

@@ -15,9 +15,11 @@ use kring_protocol::{ALPN, VERSION};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream};
 use rustls::RootCertStore;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use crate::clock::soon;
 use crate::log::Log;
@@ -76,7 +78,10 @@ impl Wire {
         let mut config = match manner.device {
             Some(device) => {
                 let key: PrivateKeyDer<'static> = device.key.to_der();
-                config.with_client_auth_cert(device.chain.clone(), key).expect("a certificate with its key")
+                // Beside the builder that compares the two: a thief has another key.
+                let key = any_supported_type(&key).expect("a key that signs");
+                let shown = CertifiedKey::new(device.chain.clone(), key);
+                config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
             }
             None => config.with_no_client_auth(),
         };

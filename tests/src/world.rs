@@ -41,8 +41,6 @@ pub struct Device {
     pub chain: Vec<CertificateDer<'static>>,
     /// The certificate's key.
     pub key: PrivateKey,
-    /// The certificate's number, by which it is revoked.
-    pub serial: Serial,
 }
 
 impl World {
@@ -84,6 +82,23 @@ impl World {
         self.region.certificate()
     }
 
+    /// The region's root.
+    pub fn region(&self) -> &RegionRoot {
+        &self.region
+    }
+
+    /// An organisation's authority.
+    ///
+    /// # Panics
+    /// When there is no such organisation.
+    pub fn organisation(&self, domain: &str) -> &OrganisationCa {
+        match domain {
+            POLICE => &self.police,
+            SHELTER => &self.shelter,
+            other => panic!("no organisation {other}"),
+        }
+    }
+
     /// A new device of a professional, valid for 90 days.
     pub fn device(&self, professional: &str) -> Device {
         self.device_valid(professional, Validity::days(clock::now(), 90))
@@ -95,11 +110,7 @@ impl World {
     /// # Panics
     /// When there is no such organisation.
     pub fn revocation_list(&self, domain: &str, revoked: &[Serial], number: u64, days: u64) -> PublishCrl {
-        let organisation = match domain {
-            POLICE => &self.police,
-            SHELTER => &self.shelter,
-            other => panic!("no organisation {other}"),
-        };
+        let organisation = self.organisation(domain);
         let now = clock::now();
         let entry = |serial: &Serial| Revocation { serial: serial.clone(), at: now, reason: Reason::Unspecified };
         let revoked: Vec<_> = revoked.iter().map(entry).collect();
@@ -130,8 +141,7 @@ impl World {
         };
         let public_key = key.ed25519_public_key().expect("an Ed25519 key");
         let certificate = organisation.issue_device(&subject, &public_key, validity).expect("a certificate");
-        let (chain, serial) = (certificate.chain().to_vec(), certificate.serial().clone());
-        Device { address: subject.address, chain, key, serial }
+        Device { address: subject.address, chain: certificate.chain().to_vec(), key }
     }
 }
 

@@ -287,3 +287,10 @@ help-handover-ready--handover = De overdracht: het begin van het kenmerk; niet n
 help-handover-complete--handover = De overdracht: het begin van het kenmerk; niet nodig als er maar één kan zijn bedoeld.
 help-handover-decline--handover = De overdracht: het begin van het kenmerk; niet nodig als er maar één kan zijn bedoeld.
 help-handover-withdraw--handover = De overdracht: het begin van het kenmerk; niet nodig als er maar één kan zijn bedoeld.
+
+help-send--reply-to = Op welk item dit een antwoord is: het nummer dat `kring read` toont, of het begin van het kenmerk.
+help-send--edit = Welk item van uzelf dit vervangt; iedereen ziet dat het is vervangen.
+help-send--take-back = Neem dit item van uzelf terug in plaats van iets te zeggen; iedereen ziet dat het er was.
+help-send--expires = Vanaf wanneer het geen nut meer heeft: elk apparaat vergeet dan wat het zegt.
+help-read--status = Laat van wat u zei zien hoever het bij elk apparaat is, en wat nog wacht.
+help-read--acknowledge = Bevestig dat u dit item hebt gelezen: het nummer, of het begin van het kenmerk; voor elk één keer.

@@ -52,7 +52,8 @@ impl Copy {
             let last = page.len() < PAGE;
             items.extend(page);
             if last {
-                let (changes, state) = (case.changes().await?, case.state().await?);
+                let changes = case.changes().await?.into_iter().map(|merged| merged.change).collect();
+                let state = case.state().await?;
                 return Ok(Some(Self { who: player.who, items, changes, state }));
             }
         }

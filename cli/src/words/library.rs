@@ -2,10 +2,10 @@
 //! words does not compile. What is technical within them (why a certificate does not hold) stays English: it is for
 //! the administrator to whom it is passed on.
 
-use kring_client::api::{CallError, ConnectError, NotDone, OpenError, RelayFault};
+use kring_client::api::{CallError, ConnectError, NotDone, OpenError, OwnFault, RelayFault};
 use kring_client::case::dossier::{DossierError, Unproven};
 use kring_client::case::{DraftError, DutyRefused, Refused};
-use kring_client::conversation::{CommandError, CommitRefused, Dropped, Held, NotAdded, Suspicion};
+use kring_client::conversation::{CommandError, CommitRefused, Dropped, Held, NotAdded, Suspicion, Unbelieved};
 use kring_client::identity::ProfileError;
 use kring_client::identity::wipe::WipeError;
 use kring_client::store::StoreError;
@@ -205,7 +205,7 @@ impl Told for ConnectError {
             Self::NotARelay => say!("connect-not-a-relay"),
             Self::OwnExpired => say!("connect-own-expired"),
             Self::OwnNotYetValid => say!("connect-own-not-yet-valid"),
-            Self::OwnRefused => say!("connect-own-refused"),
+            Self::OwnRefused(fault) => say!("connect-own-refused", fault = fault.told()),
             Self::Refused(refusal) => say!("connect-refused", reason = refusal.told()),
             Self::GoingAway => say!("connect-going-away"),
             Self::Broken => say!("connect-broken"),
@@ -262,6 +262,7 @@ impl Told for NotAdded {
             Self::Revoked => say!("not-added-revoked"),
             Self::Certificate => say!("not-added-certificate"),
             Self::KeyPackage => say!("not-added-key-package"),
+            Self::Impostor(why) => say!("not-added-impostor", reason = why.told()),
             Self::Already => say!("not-added-already"),
             Self::OtherNumber => say!("not-added-other-number"),
             Self::StaleList => say!("not-added-stale-list"),
@@ -274,7 +275,7 @@ impl Told for CommitRefused {
         match self {
             Self::Unreadable => say!("commit-refused-unreadable"),
             Self::Role => say!("commit-refused-role"),
-            Self::Leaf => say!("commit-refused-leaf"),
+            Self::Leaf(why) => say!("commit-refused-leaf", reason = why.told()),
             Self::Closes => say!("commit-refused-closes"),
             Self::AccessKey => say!("commit-refused-access-key"),
         }
@@ -301,6 +302,35 @@ impl Told for Suspicion {
             Self::Invitation => say!("suspicion-invitation"),
             Self::Order => say!("suspicion-order"),
             Self::SetBack => say!("suspicion-set-back"),
+            Self::Company(why) => say!("suspicion-company", reason = why.told()),
+        }
+    }
+}
+
+impl Told for Unbelieved {
+    fn told(&self) -> String {
+        match self {
+            Self::OtherKey => say!("unbelieved-other-key"),
+            Self::OtherOrganisation => say!("unbelieved-other-organisation"),
+            Self::Function => say!("unbelieved-function"),
+            Self::Usage => say!("unbelieved-usage"),
+            Self::Authority => say!("unbelieved-authority"),
+            Self::Root => say!("unbelieved-root"),
+            Self::Place => say!("unbelieved-place"),
+            Self::Certificate => say!("unbelieved-certificate"),
+        }
+    }
+}
+
+impl Told for OwnFault {
+    fn told(&self) -> String {
+        match self {
+            Self::Revoked => say!("own-fault-revoked"),
+            Self::Expired => say!("own-fault-expired"),
+            Self::Root => say!("own-fault-root"),
+            Self::Usage => say!("own-fault-usage"),
+            Self::Key => say!("own-fault-key"),
+            Self::Other => say!("own-fault-other"),
         }
     }
 }

@@ -10,10 +10,10 @@ use super::client::Client;
 use super::error::CallError;
 use super::pending::{Added, Changed, Pending, Sent};
 use crate::case::{
-    CaseId, CaseState, CaseView, Change, Digest, Item, ItemDraft, ItemId, Member, MessageStatus, OutboxEntry,
-    Position, Role, Statement, Waiting,
+    CaseId, CaseState, CaseView, Digest, Item, ItemDraft, ItemId, Member, MessageStatus, OutboxEntry, Position, Role,
+    Statement, Waiting,
 };
-use crate::conversation::{CaseNumbers, Command, CommandError, Coordination};
+use crate::conversation::{CaseNumbers, Command, CommandError, Coordination, MergedChange};
 use crate::driver::Waiter;
 
 /// A case of this device. Everything that changes it is stored when the call returns and done when the relay can be
@@ -112,7 +112,7 @@ impl Case {
 
     /// The changes of its group, in the order of its log, as this device has merged them: who was in it from each on, and
     /// who answered for the family.
-    pub async fn changes(&self) -> Result<Vec<Change>, CallError> {
+    pub async fn changes(&self) -> Result<Vec<MergedChange>, CallError> {
         let id = self.id;
         self.client.query(move |conversation| conversation.changes(id)).await
     }

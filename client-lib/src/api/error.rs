@@ -48,6 +48,29 @@ pub enum CallError {
     Closed,
 }
 
+/// What a relay does not accept about this device's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum OwnFault {
+    /// It is on a revocation list.
+    #[error("it was revoked")]
+    Revoked,
+    /// It, or its organisation's, is not valid at this time.
+    #[error("it, or that of its organisation, is not valid at this time")]
+    Expired,
+    /// No root that the relay has pinned vouches for it.
+    #[error("the relay does not know its region")]
+    Root,
+    /// It was made for something else.
+    #[error("it was made for something else")]
+    Usage,
+    /// The key that goes with it is another one.
+    #[error("it names another key than this device's")]
+    Key,
+    /// Its organisation could not issue it, or it is not in order.
+    #[error("its organisation could not issue it, or it is not in order")]
+    Other,
+}
+
 /// Why there is no connection to the relay.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
@@ -88,8 +111,8 @@ pub enum ConnectError {
     #[error("this device's certificate is not valid yet; check this device's clock")]
     OwnNotYetValid,
     /// The relay does not accept this device's certificate.
-    #[error("the relay does not accept this device's certificate; ask your organisation's administrator")]
-    OwnRefused,
+    #[error("the relay does not accept this device's certificate: {0}; ask your organisation's administrator")]
+    OwnRefused(OwnFault),
     /// The relay refused the hello.
     #[error("the relay refused: {0}")]
     Refused(Refusal),

@@ -8,6 +8,7 @@ mod plans;
 mod random;
 mod table;
 mod tasks;
+mod turning;
 mod waiting;
 
 use kring_protocol::address::ProfessionalAddress;

@@ -5,6 +5,7 @@ use kring_protocol::ids::{CursorId, GroupId, Seq, Timestamp};
 use serde_bytes::ByteBuf;
 
 use super::claim::ClaimStep;
+use super::folding::Cause;
 use super::io::Command;
 use super::log::first_hash;
 use super::state::{CaseRecord, GroupRecord, Intent, Phase, Want};
@@ -274,10 +275,11 @@ impl Step<'_> {
             reached: None,
             replaced: None,
             says_again_at: None,
+            built_at: None,
         };
         self.save(id, &record)?;
         let by = self.party.address().professional.clone();
-        self.fold_change(case, (id, &mls), Seq(0), Some(by), None, false)?;
+        self.fold_change(case, (id, &mls), Seq(0), Cause { by: Some(by), ..Cause::default() })?;
         self.put(id, mls);
         Ok(id)
     }

@@ -74,7 +74,7 @@ impl Step<'_> {
 
     /// This device's rank: its professional's place among those who are there. Two devices of one professional may both
     /// speak; the second changes nothing.
-    fn rank(&self, state: &CaseState) -> Option<u64> {
+    pub(super) fn rank(&self, state: &CaseState) -> Option<u64> {
         let own = &self.party.address().professional;
         let mut there = state.members().people().iter().filter(|person| person.present.is_some());
         there.position(|person| person.professional == *own).and_then(|rank| u64::try_from(rank).ok())

@@ -40,6 +40,12 @@ impl Step<'_> {
                     self.pass_deadlines(case)?;
                 }
             }
+            for (case, at) in self.session.telling_at.clone() {
+                if at <= now {
+                    self.session.telling_at.remove(&case);
+                    self.tell_untold(case)?;
+                }
+            }
             for (case, at) in self.session.receipts_at.clone() {
                 if at <= now {
                     self.session.receipts_at.remove(&case);

@@ -6,6 +6,7 @@ use kring_protocol::message::{CursorMove, MoveCursors, Record, Request};
 use openmls::prelude::LeafNodeIndex;
 
 use super::event::{Dropped, Event};
+use super::folding::Cause;
 use super::io::Action;
 use super::log::first_hash;
 use super::session::Asked;
@@ -34,6 +35,7 @@ impl Step<'_> {
     ) -> Result<(), StoreError> {
         let case = state.case;
         let own = self.party.address().clone();
+        let unheard = state.built_at.is_none_or(|at| at.next() != record.seq);
         if outcome.self_removed {
             return self.gone(id, state, record, by);
         }
@@ -64,9 +66,11 @@ impl Step<'_> {
         if added {
             self.say_again_later(id)?;
         }
-        self.fold_change(case, (id, group), record.seq, Some(by.professional.clone()), None, added)?;
+        let made_by = Some(by.professional.clone());
+        let cause = Cause { by: made_by, added, at: Some(record.at), ..Cause::default() };
+        self.fold_change(case, (id, group), record.seq, cause)?;
         if added && *by == own {
-            self.send_snapshot(case, id, record.seq)?;
+            self.tell_joiners(case, id, record.seq, unheard)?;
         }
         let state = self.group_record(id)?.ok_or(StoreError::Internal)?;
         #[cfg(feature = "planted-faults")]

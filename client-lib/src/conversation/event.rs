@@ -303,6 +303,9 @@ pub enum NotAdded {
     /// Its KeyPackage is not usable, or belongs to somebody else.
     #[error("the relay handed out something that is not this device's")]
     KeyPackage,
+    /// What it shows of itself is not believed.
+    #[error("the relay handed out something that is not this device's: {0}")]
+    Impostor(Unbelieved),
     /// It is a member already.
     #[error("the device is a member already")]
     Already,
@@ -349,9 +352,9 @@ pub enum CommitRefused {
     /// Its committer's role forbids it.
     #[error("somebody changed the case without the right to do so")]
     Role,
-    /// A device that it adds or updates has no valid certificate, or one with another key.
-    #[error("somebody added a device that cannot show who it is")]
-    Leaf,
+    /// A device that it adds or updates cannot show who it is, or is another one than before.
+    #[error("somebody added a device that cannot show who it is: {0}")]
+    Leaf(Unbelieved),
     /// It is not the case's last Commit but marked so at the relay, or the other way round.
     #[error("somebody, or the relay, tried to have the case erased without the members' agreement")]
     Closes,
@@ -384,4 +387,36 @@ pub enum Suspicion {
     /// A record came out of order.
     #[error("the relay delivered messages out of order")]
     Order,
+    /// This device was invited into a case with somebody in it who cannot show who they are: it stays out.
+    #[error("somebody invited this device into a case with a device in it that cannot show who it is: {0}")]
+    Company(Unbelieved),
+}
+
+/// Why a device's leaf is not believed, whatever the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Unbelieved {
+    /// Its key is not the certificate's: a stolen chain.
+    #[error("its certificate names another key than the one that it has")]
+    OtherKey,
+    /// Its certificate is by another organisation than the one that its address belongs to.
+    #[error("its certificate is not by the organisation that its address belongs to")]
+    OtherOrganisation,
+    /// It claims a function that its organisation cannot give.
+    #[error("it claims a function that its organisation was not given")]
+    Function,
+    /// Its certificate was made for something else.
+    #[error("its certificate was made for something else than a device")]
+    Usage,
+    /// The authority over it was not valid when its certificate began.
+    #[error("the authority that signed its certificate was not valid then")]
+    Authority,
+    /// No pinned root vouches for it.
+    #[error("no region that this device trusts vouches for it")]
+    Root,
+    /// It is in the case already, or another device than the one in whose place it comes.
+    #[error("it is in the case already, or takes another device's place")]
+    Place,
+    /// Whatever else is wrong with its certificate.
+    #[error("its certificate does not hold")]
+    Certificate,
 }

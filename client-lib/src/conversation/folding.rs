@@ -2,11 +2,12 @@
 //!
 //! Every item and every change of the group is applied in the step that stores it, in the log's order; a checkpoint of
 //! the state follows every [`CHECKPOINT`] entries in the same transaction, so that opening a case applies no more than
-//! that. A joiner takes over the state that whoever added it sends, and applies to it what it has read since; members who
-//! were there compare their own, and dispute it where it differs.
+//! that. A joiner takes over the state that it is sent, and applies to it what it has read since (`telling.rs`). **A state
+//! that may lack something is known as such**: that of a joiner who still waits, and of a device that items of the log
+//! have not reached. It is shown and goes on, and is neither handed over nor held against what others have.
 
 use kring_protocol::address::ProfessionalAddress;
-use kring_protocol::ids::{GroupId, Seq};
+use kring_protocol::ids::{GroupId, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -16,42 +17,83 @@ use super::state::{StoredItem, Want};
 use super::step::Step;
 use crate::case::alert::AlertPhase;
 use crate::case::handover::HandoverSays;
-use crate::case::snapshot::assemble;
 use crate::case::{
-    CaseId, CaseState, Change, ContentHash, Deadline, DisputeSays, ItemId, LogEntry, Person, Position, Present,
-    STATE_VERSION, SnapshotSays, Statement, Thing, Verdict,
+    CaseId, CaseState, Change, ContentHash, Deadline, ItemId, LogEntry, Person, Position, Present, STATE_VERSION,
+    SnapshotSays, Statement, Thing, Verdict,
 };
 use crate::mls::group::Group;
 use crate::store::{Rows, StoreError, decode, encode};
 
 /// Entries between two checkpoints: applying one takes some microseconds, writing a checkpoint some tenths of a
 /// millisecond.
-const CHECKPOINT: u64 = 64;
+pub(super) const CHECKPOINT: u64 = 64;
 /// Items that are read at a time.
-const PAGE: usize = 256;
+pub(super) const PAGE: usize = 256;
+/// Most joiners of a case who are still to be told of it: more are not looked after at once.
+const MOST_UNTOLD: usize = 64;
 
 /// A change of a group as it is stored.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct StoredChange {
-    change: Change,
+    pub(super) change: Change,
     /// This device joined by it: who added it, and sends the state.
-    awaits: Option<ProfessionalAddress>,
+    pub(super) awaits: Option<ProfessionalAddress>,
     /// The state that was sent.
-    snapshot: Option<ByteBuf>,
-    /// It added somebody: SHA-256 of the state after it, with which the snapshot is compared.
-    hash: Option<ContentHash>,
+    pub(super) snapshot: Option<ByteBuf>,
+    /// It added somebody, and this device had the whole state: SHA-256 of the state after it, with which the snapshot is
+    /// compared.
+    pub(super) hash: Option<ContentHash>,
+    /// It added somebody.
+    #[serde(default)]
+    added: bool,
+    /// This device joined by it, and whoever added it had nothing to tell at this record of the log.
+    #[serde(default)]
+    nothing_until: Option<Seq>,
+    /// When the relay took it, by the relay's clock.
+    #[serde(default)]
+    at: Option<Timestamp>,
+}
+
+/// How this device came to a change of a case's group.
+#[derive(Default)]
+pub(super) struct Cause {
+    /// Who made it; `None` where this device joined by it.
+    pub(super) by: Option<ProfessionalAddress>,
+    /// It added somebody.
+    pub(super) added: bool,
+    /// When the relay took it.
+    pub(super) at: Option<Timestamp>,
+    /// This device joined by it and is to be told the state: who added it.
+    pub(super) joined_by: Option<ProfessionalAddress>,
+    /// Whoever did had nothing to tell at this record.
+    pub(super) nothing_until: Option<Seq>,
+}
+
+/// A Commit that added somebody who has not been told the state yet.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Untold {
+    /// Which change of the case it is.
+    pub(super) number: u64,
+    pub(super) group: GroupId,
+    pub(super) seq: Seq,
+    /// Who made it.
+    pub(super) by: Option<ProfessionalAddress>,
 }
 
 /// A case's state, and how much of its log is in it.
 #[derive(Clone, Default)]
 pub(super) struct Folded {
     pub(super) state: CaseState,
-    items: u64,
-    changes: u64,
+    pub(super) items: u64,
+    pub(super) changes: u64,
     /// Entries since the last checkpoint.
-    ahead: u64,
+    pub(super) ahead: u64,
     /// This device joined and does not have the state yet: the change by which it joined.
-    awaits: Option<(u64, ProfessionalAddress)>,
+    pub(super) awaits: Option<(u64, ProfessionalAddress)>,
+    /// Items have not reached this device: its state lacks what they said.
+    pub(super) holed: bool,
+    /// Who joined and has not been told yet.
+    pub(super) untold: Vec<Untold>,
 }
 
 /// A checkpoint as it is stored.
@@ -60,36 +102,57 @@ struct Checkpoint {
     version: u64,
     awaits: Option<(u64, ProfessionalAddress)>,
     state: CaseState,
+    #[serde(default)]
+    holed: bool,
+    #[serde(default)]
+    untold: Vec<Untold>,
 }
 
 /// Reads a case's state as it is after so many items, and all changes up to the item after them (`None`: all there are).
 pub(super) fn load(rows: &Rows<'_>, case: CaseId, items: Option<u64>) -> Result<Folded, StoreError> {
     let end = items.map_or_else(|| rows.last_item(case).map(|last| last.0), Ok)?;
-    let mut folded = match rows.state(case, end, u64::MAX >> 1)? {
-        Some((items, changes, data)) => match decode::<Checkpoint>(&data) {
-            Ok(found) if found.version == STATE_VERSION => {
-                Folded { state: found.state, items, changes, ahead: 0, awaits: found.awaits }
-            }
-            _ => Folded::default(),
-        },
-        None => Folded::default(),
-    };
-    folded.catch_up(rows, case, end, |_, _| Ok(()))?;
+    let mut folded = checkpoint(rows, case, end, u64::MAX >> 1)?;
+    folded.catch_up(rows, case, (end, u64::MAX), |_, _| Ok(()))?;
     Ok(folded)
 }
 
+/// Reads a case's state as it is right after a change; `after`: the item before it.
+pub(super) fn load_change(rows: &Rows<'_>, case: CaseId, number: u64, after: Position) -> Result<Folded, StoreError> {
+    let mut folded = checkpoint(rows, case, after.0, number)?;
+    folded.catch_up(rows, case, (after.0, number), |_, _| Ok(()))?;
+    Ok(folded)
+}
+
+fn checkpoint(rows: &Rows<'_>, case: CaseId, items: u64, changes: u64) -> Result<Folded, StoreError> {
+    let Some((items, changes, data)) = rows.state(case, items, changes)? else { return Ok(Folded::default()) };
+    Ok(match decode::<Checkpoint>(&data) {
+        Ok(found) if found.version == STATE_VERSION => {
+            let Checkpoint { state, awaits, holed, untold, .. } = found;
+            Folded { state, items, changes, ahead: 0, awaits, holed, untold }
+        }
+        _ => Folded::default(),
+    })
+}
+
 impl Folded {
-    /// Applies what the store has beyond what is in the state, up to an item.
-    fn catch_up(
+    /// Whether nothing is missing in it that other members have.
+    pub(super) fn is_whole(&self) -> bool {
+        self.awaits.is_none() && !self.holed
+    }
+
+    /// Applies what the store has beyond what is in the state, up to an item and a change.
+    pub(super) fn catch_up(
         &mut self,
         rows: &Rows<'_>,
         case: CaseId,
-        end: u64,
+        (end, last): (u64, u64),
         mut judged: impl FnMut(Position, Verdict) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut changes = rows.changes::<StoredChange>(case, self.changes)?.into_iter().peekable();
         loop {
-            while let Some((_, stored)) = changes.next_if(|(after, _)| after.0 <= self.items) {
+            while self.changes < last
+                && let Some((_, stored)) = changes.next_if(|(after, _)| after.0 <= self.items)
+            {
                 self.apply_change(&stored)?;
             }
             let page = usize::try_from(end - self.items).unwrap_or(PAGE).min(PAGE);
@@ -98,14 +161,27 @@ impl Folded {
                 return Ok(());
             }
             for (position, item) in items {
-                while let Some((_, stored)) = changes.next_if(|(after, _)| *after < position) {
+                while self.changes < last
+                    && let Some((_, stored)) = changes.next_if(|(after, _)| *after < position)
+                {
                     self.apply_change(&stored)?;
                 }
-                let applied = self.state.apply(&LogEntry::Said(item.said()));
+                let said = item.said();
+                if let Some(Statement::Snapshot(part)) = said.body.statement() {
+                    self.told(part);
+                }
+                let applied = self.state.apply(&LogEntry::Said(said));
                 self.items = position.0;
                 self.ahead += 1;
                 judged(position, applied.verdict)?;
             }
+        }
+    }
+
+    /// The last part of a snapshot stands in the log.
+    fn told(&mut self, part: &SnapshotSays) {
+        if part.part + 1 == part.parts {
+            self.untold.retain(|untold| (untold.group, untold.seq) != (part.group, part.seq));
         }
     }
 
@@ -114,22 +190,52 @@ impl Folded {
         self.ahead += 1;
         if let Some(snapshot) = &stored.snapshot {
             self.state = decode(snapshot)?;
-            self.awaits = None;
+            (self.awaits, self.holed) = (None, false);
             return Ok(vec![Thing::Members]);
         }
         if let Some(by) = &stored.awaits {
             self.awaits = Some((self.changes, by.clone()));
+            self.untold.clear();
         }
-        Ok(self.state.apply(&LogEntry::Changed(stored.change.clone())).changed)
+        let changed = self.state.apply(&LogEntry::Changed(stored.change.clone())).changed;
+        // Nobody is told when there is nothing to tell.
+        if stored.added && !(self.is_whole() && self.state.is_bare()) && self.untold.len() < MOST_UNTOLD {
+            let Change { group, seq, by, .. } = &stored.change;
+            let (number, group, seq, by) = (self.changes, *group, *seq, by.clone());
+            self.untold.push(Untold { number, group, seq, by });
+        }
+        Ok(changed)
     }
+}
+
+/// A change of a case's group, and its place among the items of this device's copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergedChange {
+    /// The item after which it was merged.
+    pub after: Position,
+    /// When the relay took it, by the relay's clock; `None` where this device joined by it, or made the case.
+    pub at: Option<Timestamp>,
+    /// The change.
+    pub change: Change,
 }
 
 impl Conversation {
     /// The changes of a case's group, in the order of its log, as this device has merged them: who was in the case from
     /// each on, and who answered for the family. The first is the one by which this device made or joined it.
-    pub fn changes(&self, case: CaseId) -> Result<Vec<Change>, StoreError> {
+    pub fn changes(&self, case: CaseId) -> Result<Vec<MergedChange>, StoreError> {
         let changes = self.store.read().changes::<StoredChange>(case, 0)?;
-        Ok(changes.into_iter().map(|(_, stored)| stored.change).collect())
+        let merged =
+            |(after, stored): (Position, StoredChange)| MergedChange { after, at: stored.at, change: stored.change };
+        Ok(changes.into_iter().map(merged).collect())
+    }
+
+    /// Whether this device's state of a case lacks nothing: it does while this device, having joined, waits to be told it,
+    /// and once items of the log have not reached it.
+    pub fn has_whole_state(&self, case: CaseId) -> Result<bool, StoreError> {
+        match self.states.get(&case) {
+            Some(folded) => Ok(folded.is_whole()),
+            None => Ok(load(&self.store.read(), case, None)?.is_whole()),
+        }
     }
 }
 
@@ -144,8 +250,8 @@ impl Step<'_> {
 
     pub(super) fn put_folded(&mut self, case: CaseId, mut folded: Folded) -> Result<(), StoreError> {
         if folded.ahead >= CHECKPOINT {
-            let checkpoint =
-                Checkpoint { version: STATE_VERSION, awaits: folded.awaits.clone(), state: folded.state.clone() };
+            let Folded { awaits, state, holed, untold, .. } = folded.clone();
+            let checkpoint = Checkpoint { version: STATE_VERSION, awaits, state, holed, untold };
             self.tx.write_state(case, folded.items, folded.changes, &encode(&checkpoint)?)?;
             folded.ahead = 0;
         }
@@ -187,6 +293,9 @@ impl Step<'_> {
                     | Statement::Deadline(Deadline::HandoverExpires { .. })
             )
         );
+        if let Some(part) = &snapshot {
+            folded.told(part);
+        }
         let applied = folded.state.apply(&LogEntry::Said(said));
         folded.items = position.0;
         folded.ahead += 1;
@@ -230,17 +339,17 @@ impl Step<'_> {
         case: CaseId,
         (group, mls): (GroupId, &Group),
         seq: Seq,
-        by: Option<ProfessionalAddress>,
-        joined_by: Option<ProfessionalAddress>,
-        added: bool,
+        cause: Cause,
     ) -> Result<(), StoreError> {
         let duties = mls.context().ok_or(StoreError::Corrupt)?.duties;
+        let Cause { by, added, at, joined_by, nothing_until } = cause;
         let change = Change { group, epoch: mls.epoch(), seq, by, people: self.people(mls)?, duties };
         self.keep_chains(case, mls)?;
-        let mut stored = StoredChange { change, awaits: joined_by, snapshot: None, hash: None };
+        let mut stored =
+            StoredChange { change, awaits: joined_by, snapshot: None, hash: None, added, nothing_until, at };
         let mut folded = self.take_folded(case, None)?;
         let changed = folded.apply_change(&stored)?;
-        if added {
+        if added && folded.is_whole() {
             stored.hash = Some(folded.state.hash());
         }
         let number = self.tx.append_change(case, &stored)?;
@@ -281,22 +390,25 @@ impl Step<'_> {
         };
         if stored.awaits.is_some() && stored.change.group == group && stored.change.seq == Seq(0) {
             stored.change.seq = seq;
+            // Between what whoever added this device had read and the Commit nobody has said anything.
+            if stored.nothing_until.is_some_and(|until| until.next() == seq) {
+                stored.awaits = None;
+                let mut folded = self.take_folded(case, None)?;
+                folded.awaits = None;
+                folded.ahead = CHECKPOINT;
+                self.put_folded(case, folded)?;
+            }
             self.tx.rewrite_change(case, number, &stored)?;
         }
         Ok(())
     }
 
-    /// Sends the state to those whom this device has added by a Commit.
-    pub(super) fn send_snapshot(&mut self, case: CaseId, group: GroupId, seq: Seq) -> Result<(), StoreError> {
-        let folded = self.take_folded(case, None)?;
-        // Who joined while there was nothing to tell waits for ever for what never came, and has the whole state all the
-        // same. Of somebody to whom it is still to come the state is short: members who were there dispute it.
-        let parts = if folded.state.is_bare() { Vec::new() } else { SnapshotSays::of(&folded.state, group, seq) };
-        self.put_folded(case, folded)?;
-        for part in parts {
-            self.state_item(case, &Statement::Snapshot(part))?;
-        }
-        Ok(())
+    /// Items of a case have not reached this device, and will not.
+    pub(super) fn holed(&mut self, case: CaseId) -> Result<(), StoreError> {
+        let mut folded = self.take_folded(case, None)?;
+        folded.holed = true;
+        folded.ahead = CHECKPOINT;
+        self.put_folded(case, folded)
     }
 
     /// Puts an item of this device's own accord into the outbox.
@@ -304,76 +416,6 @@ impl Step<'_> {
         let (id, sent_at) = (ItemId::random(), self.now);
         self.queue(case, Want::Item { id, draft: statement.draft(), sent_at })?;
         Ok(id)
-    }
-
-    /// A part of a snapshot has come: the last one completes it.
-    fn snapshot(&mut self, case: CaseId, item: &StoredItem, part: &SnapshotSays) -> Result<(), StoreError> {
-        let changes = self.tx.rows().changes::<StoredChange>(case, 0)?;
-        let of = |(_, stored): &(Position, StoredChange)| {
-            stored.change.group == part.group && stored.change.seq == part.seq
-        };
-        let Some(index) = changes.iter().rposition(of) else { return Ok(()) };
-        let number = index as u64 + 1;
-        let (after, stored) = &changes[index];
-        let author = kring_protocol::address::DeviceAddress::from(item.author.clone()).professional;
-        if let Some(own) = &stored.hash
-            && stored.awaits.is_none()
-        {
-            // Said once, with the last part; one's own needs no comparison.
-            if *own != part.hash && part.part + 1 == part.parts && !item.own {
-                let says = DisputeSays { snapshot: item.id, hash: *own };
-                self.state_item(case, &Statement::Dispute(says))?;
-            }
-            return Ok(());
-        }
-        let awaited = self.states.get(&case).and_then(|folded| folded.awaits.clone());
-        if awaited != Some((number, author.clone())) {
-            return Ok(());
-        }
-        let parts = self.parts(case, *after, &author, part)?;
-        let Some(state) = assemble(&parts) else { return Ok(()) };
-        let mut stored = stored.clone();
-        stored.snapshot = Some(ByteBuf::from(encode(&state)?));
-        self.tx.rewrite_change(case, number, &stored)?;
-        // What has been read since is judged anew on top of it.
-        let mut folded =
-            Folded { state: CaseState::new(), items: after.0, changes: index as u64, ..Folded::default() };
-        let end = self.tx.rows().last_item(case)?.0;
-        let tx = self.tx;
-        folded.catch_up(&tx.rows(), case, end, |position, verdict| {
-            tx.write_verdict(case, position, (verdict != Verdict::Legal).then_some(&verdict))
-        })?;
-        folded.ahead = CHECKPOINT;
-        self.put_folded(case, folded)?;
-        self.tell(Event::CaughtUpWithCase { case });
-        Ok(())
-    }
-
-    /// All parts of a snapshot that have come from its author.
-    fn parts(
-        &self,
-        case: CaseId,
-        after: Position,
-        author: &ProfessionalAddress,
-        part: &SnapshotSays,
-    ) -> Result<Vec<SnapshotSays>, StoreError> {
-        let mut parts = Vec::new();
-        let mut position = after;
-        loop {
-            let items = self.tx.rows().items::<StoredItem>(case, position, PAGE)?;
-            let Some((last, _)) = items.last() else { return Ok(parts) };
-            position = *last;
-            for (_, item) in &items {
-                let said = item.said();
-                if let Some(Statement::Snapshot(found)) = said.body.statement()
-                    && said.author.professional == *author
-                    && found.belongs_to(part)
-                    && !parts.iter().any(|known: &SnapshotSays| known.part == found.part)
-                {
-                    parts.push(found.clone());
-                }
-            }
-        }
     }
 
     /// Begins the state of cases that an earlier version of the program made.
@@ -384,7 +426,7 @@ impl Step<'_> {
             }
             let Some(record) = self.case(case)? else { continue };
             let mls = self.take(record.group)?;
-            let begun = self.fold_change(case, (record.group, &mls), Seq(0), None, None, false);
+            let begun = self.fold_change(case, (record.group, &mls), Seq(0), Cause::default());
             self.put(record.group, mls);
             match begun {
                 // A group of which nothing can be read says nothing of its members either.

@@ -5,12 +5,12 @@
 //! behind it. CDDL in `docs/items.md`.
 
 use kring_pki::verify::VerifiedDevice;
-use kring_protocol::ids::{CursorId, Epoch, GroupId, InboxSeq, MessageHash, Timestamp};
+use kring_protocol::ids::{CursorId, Epoch, GroupId, InboxSeq, MessageHash, Seq, Timestamp};
 use kring_protocol::message::{AcknowledgeInbox, Note, Request};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::event::Suspicion;
+use super::event::{Suspicion, Unbelieved};
 use super::io::Action;
 use super::joining::Outcome;
 use super::lost::lacking;
@@ -20,7 +20,7 @@ use super::step::Step;
 use crate::case::CaseId;
 use crate::mls::context::Predecessor;
 use crate::mls::group::MlsFailure;
-use crate::mls::join::{Replaces, invitation};
+use crate::mls::join::{Replaces, company, invitation};
 use crate::mls::seal::open;
 use crate::store::{Numbered, StoreError, decode};
 
@@ -42,7 +42,18 @@ const READ: &str = "inbox read";
 
 /// What is sealed to a device. All of it but the Welcome is the sender's word, to be checked.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Envelope(u64, u64, GroupId, String, CursorId, Epoch, CaseId, Option<Follows>, ByteBuf);
+pub(crate) struct Envelope(
+    u64,
+    u64,
+    GroupId,
+    String,
+    CursorId,
+    Epoch,
+    CaseId,
+    Option<Follows>,
+    ByteBuf,
+    #[serde(default)] Option<Seq>,
+);
 
 /// The group that a successor goes on from.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +75,17 @@ impl Envelope {
         follows: Option<Follows>,
         welcome: &[u8],
     ) -> Self {
-        Self(VERSION, WELCOME, group, relay.to_owned(), cursor, epoch, case, follows, ByteBuf::from(welcome))
+        let welcome = ByteBuf::from(welcome);
+        Self(VERSION, WELCOME, group, relay.to_owned(), cursor, epoch, case, follows, welcome, None)
+    }
+
+    /// Says until which record there is nothing to tell of the case.
+    pub(crate) fn with_nothing_until(self, record: Option<Seq>) -> Self {
+        Self(self.0, self.1, self.2, self.3, self.4, self.5, self.6, self.7, self.8, record)
+    }
+
+    pub(super) fn nothing_until(&self) -> Option<Seq> {
+        self.9
     }
 
     pub(super) fn group(&self) -> GroupId {
@@ -183,7 +204,12 @@ impl Step<'_> {
                     self.hold(envelope)
                 }
                 // Into a new case nobody needs a right that this device could know of.
-                Outcome::Refused if self.case(envelope.case())?.is_none() => Ok(()),
+                Outcome::Refused if self.case(envelope.case())?.is_none() => {
+                    if let Some(who) = self.company(&envelope)? {
+                        self.suspect(envelope.case(), None, Suspicion::Company(who));
+                    }
+                    Ok(())
+                }
                 Outcome::Refused => {
                     if let Some(by) = self.inviter(&envelope)? {
                         self.suspect(envelope.case(), Some(&by), Suspicion::Invitation);
@@ -228,6 +254,19 @@ impl Step<'_> {
         self.tx.undo()?;
         match invitation {
             Ok(invitation) => Ok(envelope.fits(&invitation).then_some(invitation.by)),
+            Err(MlsFailure::Refused) => Ok(None),
+            Err(MlsFailure::Store(error)) => Err(error),
+        }
+    }
+
+    /// Why somebody in the group of a Welcome is not believed. Leaves everything as it was.
+    fn company(&mut self, envelope: &Envelope) -> Result<Option<Unbelieved>, StoreError> {
+        self.tx.mark()?;
+        let company = company(self.party, self.tx, envelope.sealed_welcome());
+        self.tx.probe()?;
+        self.tx.undo()?;
+        match company {
+            Ok(company) => Ok(company),
             Err(MlsFailure::Refused) => Ok(None),
             Err(MlsFailure::Store(error)) => Err(error),
         }

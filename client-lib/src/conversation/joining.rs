@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::event::Event;
+use super::folding::Cause;
 use super::inbox::{Envelope, Follows};
 use super::state::{CaseRecord, GroupRecord, Phase};
 use super::step::Step;
@@ -164,6 +165,7 @@ impl Step<'_> {
             reached: None,
             replaced: None,
             says_again_at: None,
+            built_at: None,
         };
         self.save(group, &state)?;
         self.tx.write_case(case, &CaseRecord { title, group })?;
@@ -172,7 +174,9 @@ impl Step<'_> {
         let away = |phase| matches!(phase, Phase::Left | Phase::OutOfStep);
         let told = was_away || before_phase.is_none_or(away);
         let joined_by = told.then(|| by.professional.clone());
-        self.fold_change(case, (group, &mls), Seq(0), None, joined_by, false)?;
+        let nothing_until = envelope.nothing_until();
+        let cause = Cause { joined_by, nothing_until, ..Cause::default() };
+        self.fold_change(case, (group, &mls), Seq(0), cause)?;
         self.take_back_role(case, group, &mls)?;
         self.say_again_later(group)?;
         self.put(group, mls);

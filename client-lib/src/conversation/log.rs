@@ -125,6 +125,7 @@ impl Step<'_> {
                     return self.out_of_step(id, state.clone());
                 }
                 state.used_up = Some(epoch);
+                self.holed(state.case)?;
             }
             Ok(Received::BadProposal { device }) => {
                 self.suspect(state.case, Some(&device), Suspicion::Unreadable);
@@ -402,6 +403,7 @@ impl Step<'_> {
         state.gap_to = state.gap_to.max(gap.to);
         self.save(id, &state)?;
         if !known {
+            self.holed(state.case)?;
             self.tell(Event::Gap { case: state.case, records: gap.records });
         }
         self.finish_missed(id, gap.to)

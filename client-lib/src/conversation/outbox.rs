@@ -52,6 +52,7 @@ enum Built {
 }
 
 /// What became of trying to do what is wanted next.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, where it was made")]
 enum Attempt {
     /// A message is stored, and can be sent.
     Encrypted { operation: OperationId, request: Request, is_large: bool },
@@ -615,10 +616,13 @@ impl Step<'_> {
         let welcome = prepared.welcome.as_deref().ok_or(StoreError::Internal)?;
         let next = mls.epoch().next();
         let follows = mls.context().and_then(|context| context.predecessor).map(|before| Follows::from(&before));
+        let nothing_until = self.nothing_to_tell(case, state)?;
+        self.save(group, &GroupRecord { built_at: Some(state.at.unwrap_or_default()), ..state.clone() })?;
         let mut welcomes = Vec::with_capacity(joiners.len());
         for joiner in &joiners {
             let cursor = CursorId(crate::random::identifier());
-            let envelope = Envelope::welcome(group, &state.relay, cursor, next, case, follows.clone(), welcome);
+            let envelope = Envelope::welcome(group, &state.relay, cursor, next, case, follows.clone(), welcome)
+                .with_nothing_until(nothing_until);
             let key = crate::mls::inbox_key(&joiner.checked.key_package).ok_or(StoreError::Internal)?;
             let sealed = seal(self.party, key, &encode(&envelope)?).ok_or(StoreError::Internal)?;
             welcomes.push(SealedWelcome {

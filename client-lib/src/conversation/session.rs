@@ -50,6 +50,8 @@ pub(super) struct Session {
     pub(super) deadlines_at: BTreeMap<CaseId, Timestamp>,
     /// Cases whose deadlines may be others than before.
     pub(super) unplanned: BTreeSet<CaseId>,
+    /// When to tell joiners of a case whom nobody has told.
+    pub(super) telling_at: BTreeMap<CaseId, Timestamp>,
     /// This device's clock does not agree with the relay's.
     pub(super) clock_off: bool,
     /// When to say how far this device is in a case.
@@ -118,6 +120,7 @@ impl Session {
         self.notes_at.remove(&case);
         self.deadlines_at.remove(&case);
         self.receipts_at.remove(&case);
+        self.telling_at.remove(&case);
         self.unplanned.remove(&case);
     }
 
@@ -135,6 +138,7 @@ impl Session {
         self.aged_at = None;
         self.deadlines_at.clear();
         self.says_again_at.clear();
+        self.telling_at.clear();
     }
 
     /// Looks at the clock. If it was put back, everything that waits is due as much earlier.
@@ -151,6 +155,7 @@ impl Session {
         // Those of deadlines are moments of the calendar, and are looked at again.
         let timers = timers.chain(self.deadlines_at.values_mut()).chain(&mut self.unsent_at);
         let timers = timers.chain(self.receipts_at.values_mut()).chain(self.says_again_at.values_mut());
+        let timers = timers.chain(self.telling_at.values_mut());
         for timer in timers.chain(&mut self.keys_at).chain(&mut self.publish_at) {
             *timer = Timestamp(timer.0.saturating_sub(back));
         }
@@ -165,6 +170,7 @@ impl Session {
                 .chain(self.deadlines_at.values())
                 .chain(self.receipts_at.values())
                 .chain(self.says_again_at.values())
+                .chain(self.telling_at.values())
                 .copied()
                 .chain(self.cursors_at)
                 .chain(self.keys_at)

@@ -68,6 +68,9 @@ pub(crate) struct GroupRecord {
     /// When this device says again what somebody who has come may lack.
     #[serde(default)]
     pub(crate) says_again_at: Option<Timestamp>,
+    /// The last record that this device had read when it made its latest Commit that adds somebody.
+    #[serde(default)]
+    pub(crate) built_at: Option<Seq>,
 }
 
 impl GroupRecord {

@@ -49,6 +49,7 @@ impl Step<'_> {
         }
         while let Some(case) = self.session.unplanned.pop_first() {
             self.plan_deadlines(case)?;
+            self.plan_telling(case)?;
         }
         if let Some(at) = self.session.next_due() {
             self.actions.push(Action::WakeAt(at));

@@ -19,5 +19,6 @@ mod receipts;
 mod relay;
 mod states;
 mod sweeps;
+mod unowned;
 mod upkeep;
 mod windows;

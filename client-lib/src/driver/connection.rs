@@ -16,7 +16,7 @@ use quinn::{ConnectionError, Endpoint, IdleTimeout, TransportConfig, VarInt};
 
 use super::exchange::{Exchange, Failure};
 use super::surroundings::{Clock, within};
-use crate::api::{ConnectError, RelayFault};
+use crate::api::{ConnectError, OwnFault, RelayFault};
 use crate::identity::{Identity, RelayAddress};
 
 /// Longest wait for one address of a relay to answer the handshake and the hello.
@@ -95,7 +95,7 @@ async fn stand_up_at(
             Some(Reply::Welcome(welcome)) if (OLDEST_VERSION..=VERSION).contains(&welcome.version) => welcome,
             _ => return Err(RelayFault::WrongAnswer.into()),
         },
-        Ok(Err(Refusal::Revoked)) => return Err(ConnectError::OwnRefused),
+        Ok(Err(Refusal::Revoked)) => return Err(ConnectError::OwnRefused(OwnFault::Revoked)),
         Ok(Err(refusal)) => return Err(ConnectError::Refused(refusal)),
         Err(Failure::Fault(fault)) => return Err(fault.into()),
         Err(Failure::Lost) => {
@@ -148,10 +148,24 @@ pub(super) fn handshake_failed(error: &ConnectionError) -> ConnectError {
         | ConnectionError::CidsExhausted => return ended(error),
     };
     match code.checked_sub(ALERTS) {
-        Some(alert) if by_relay && ABOUT_OUR_CERTIFICATE.contains(&alert) => ConnectError::OwnRefused,
+        Some(alert) if by_relay && ABOUT_OUR_CERTIFICATE.contains(&alert) => {
+            ConnectError::OwnRefused(own_fault(alert))
+        }
         Some(alert) if NO_COMMON_GROUND.contains(&alert) => ConnectError::KeyExchange,
         Some(NO_APPLICATION_PROTOCOL) => ConnectError::NotARelay,
         _ => ConnectError::Broken,
+    }
+}
+
+/// What an alert about our certificate says of it.
+fn own_fault(alert: u64) -> OwnFault {
+    match alert {
+        43 => OwnFault::Usage,
+        44 => OwnFault::Revoked,
+        45 => OwnFault::Expired,
+        48 => OwnFault::Root,
+        51 => OwnFault::Key,
+        _ => OwnFault::Other,
     }
 }
 
@@ -184,7 +198,7 @@ fn close_code(code: u64) -> ConnectError {
         crl: None,
     };
     match Refusal::from_wire(wire) {
-        Refusal::Revoked => ConnectError::OwnRefused,
+        Refusal::Revoked => ConnectError::OwnRefused(OwnFault::Revoked),
         Refusal::Draining => ConnectError::GoingAway,
         Refusal::Unknown(_) => ConnectError::Broken,
         refusal => ConnectError::Refused(refusal),
@@ -197,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_close_code_is_the_number_of_a_refusal() {
-        assert_eq!(close_code(Refusal::Revoked.number()), ConnectError::OwnRefused);
+        assert_eq!(close_code(Refusal::Revoked.number()), ConnectError::OwnRefused(OwnFault::Revoked));
         assert_eq!(close_code(Refusal::Draining.number()), ConnectError::GoingAway);
         assert_eq!(close_code(Refusal::Malformed.number()), ConnectError::Refused(Refusal::Malformed));
         let busy = ConnectError::Refused(Refusal::Busy { after_ms: BUSY_MS });

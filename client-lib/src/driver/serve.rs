@@ -23,7 +23,7 @@ use super::exchange::{Exchange, Failure, Frames, Watch, access_mut, decode};
 use super::lane::{Lanes, fits};
 use super::subscriptions::{Follow, FollowNumber, Live, Step, Subscriptions};
 use super::surroundings::{pause, within};
-use crate::api::{ConnectError, RelayFault};
+use crate::api::{ConnectError, OwnFault, RelayFault};
 use crate::conversation::{Input, Ticket};
 
 /// Most requests under way at once: below the streams that a relay allows, above what fills a link.
@@ -147,7 +147,7 @@ pub(super) async fn serve(
             Stop::Failure(Failure::Lost) => {
                 shared.exchange.connection().close_reason().map_or(ConnectError::Broken, |error| ended(&error)).into()
             }
-            Stop::Refused(Refusal::Revoked) => ConnectError::OwnRefused.into(),
+            Stop::Refused(Refusal::Revoked) => ConnectError::OwnRefused(OwnFault::Revoked).into(),
             Stop::Refused(Refusal::Draining) => ConnectError::GoingAway.into(),
             Stop::Refused(refusal) => ConnectError::Refused(refusal).into(),
             Stop::GoingAway(after_ms) => {

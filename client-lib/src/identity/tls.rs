@@ -19,7 +19,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
-use crate::api::ConnectError;
+use crate::api::{ConnectError, OwnFault};
 use crate::driver::Clock;
 
 /// Why the relay's certificate was not believed, once it has been looked at.
@@ -53,7 +53,9 @@ pub(super) fn config(
 ) -> Result<(QuicClientConfig, Verdict), ConnectError> {
     let verdict = Verdict::default();
     let judge = Judge { roots: relay_roots.clone(), clock, verdict: verdict.clone() };
-    let config = builder(judge).with_client_auth_cert(chain.to_vec(), key).map_err(|_| ConnectError::OwnRefused)?;
+    let config = builder(judge)
+        .with_client_auth_cert(chain.to_vec(), key)
+        .map_err(|_| ConnectError::OwnRefused(OwnFault::Key))?;
     Ok((finished(config, ALPN), verdict))
 }
 

@@ -19,7 +19,7 @@ use super::group::Group;
 use super::party::Party;
 use super::policy::{Change, Removal, judge};
 use crate::case::{ClosingStage, DutyStep};
-use crate::conversation::CommitRefused;
+use crate::conversation::{CommitRefused, Unbelieved};
 
 /// A Commit that may be merged. Only this module makes it.
 pub(crate) struct Judged {
@@ -99,16 +99,16 @@ pub(super) fn judge_commit(
     committer: LeafNodeIndex,
 ) -> Result<Outcome, CommitRefused> {
     let context = group.context().ok_or(CommitRefused::Unreadable)?;
-    let seats = group.seats(party).map_err(|_| CommitRefused::Leaf)?;
+    let seats = group.seats(party).map_err(|bad| CommitRefused::Leaf(bad.into()))?;
     let by = seats.iter().find(|seat| seat.index == committer).ok_or(CommitRefused::Unreadable)?;
     let mut change = Change::default();
     let mut outcome = Outcome { self_removed: staged.self_removed(), ..Outcome::default() };
     let mut evidence = Evidence::default();
 
     if let Some(leaf) = staged.update_path_leaf_node() {
-        let device = party.leaves.node(leaf).map_err(|_| CommitRefused::Leaf)?;
+        let device = party.leaves.node(leaf).map_err(|bad| CommitRefused::Leaf(bad.into()))?;
         if device.address() != by.device.address() {
-            return Err(CommitRefused::Leaf);
+            return Err(CommitRefused::Leaf(Unbelieved::Place));
         }
         if device.chain() != by.device.chain() {
             outcome.renewed = Some(device);
@@ -118,7 +118,7 @@ pub(super) fn judge_commit(
         match queued.proposal() {
             Proposal::Add(add) => {
                 let leaf = add.key_package().leaf_node();
-                let device = party.leaves.node(leaf).map_err(|_| CommitRefused::Leaf)?;
+                let device = party.leaves.node(leaf).map_err(|bad| CommitRefused::Leaf(bad.into()))?;
                 change.added.push(device.address().clone());
                 outcome.added.push(device);
             }
@@ -166,7 +166,7 @@ pub(super) fn judge_commit(
         .collect();
     for device in &change.added {
         if remaining.contains(device) {
-            return Err(CommitRefused::Leaf);
+            return Err(CommitRefused::Leaf(Unbelieved::Place));
         }
         remaining.push(device.clone());
     }

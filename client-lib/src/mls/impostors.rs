@@ -7,7 +7,7 @@ use kring_pki::issue::{
     Algorithm, DeviceSubject, OrganisationCa, OrganisationSubject, PrivateKey, Reason, RegionRoot, Revocation,
     Validity,
 };
-use kring_pki::verify::{Crl, Crls, TrustAnchors, Untrusted};
+use kring_pki::verify::{Crl, Crls, TrustAnchors};
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{GroupId, Timestamp};
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
@@ -21,18 +21,17 @@ use rustls_pki_types::CertificateDer;
 use super::context::CaseContext;
 use super::gate::judge_staged;
 use super::group::{Group, Plan, Received};
-use super::join::{Replaces, invitation};
+use super::join::{Replaces, company, invitation};
 use super::key_package;
-use super::leaf::BadLeaf;
 use super::party::Party;
 use super::{DeviceCredentials, credentials};
 use crate::case::{CaseId, Role};
 use crate::conversation::harness::{address, real_now, who};
-use crate::conversation::{CommitRefused, NotAdded};
+use crate::conversation::{CommitRefused, NotAdded, Unbelieved};
 use crate::store::Store;
 
-/// What is wrong, who shows it, and the reason for which the merge gate does not believe it.
-type Impostor = (&'static str, Disguise, fn(&BadLeaf) -> bool);
+/// What is wrong, who shows it, and the reason for which nobody believes it.
+type Impostor = (&'static str, Disguise, Unbelieved);
 
 /// A region with a care organisation, the police, and an authority that ended long ago; and another region.
 struct Lands {
@@ -148,22 +147,24 @@ impl Lands {
             params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 12]), "veilig-thuis");
         };
         vec![
-            ("a stolen chain with another key", stolen, |bad| *bad == BadLeaf::OtherKey),
-            ("another organisation's certificate", self.forge(&self.police, device, |_| {}), |bad| {
-                *bad == BadLeaf::Chain(Untrusted::OutsideOrganisation)
-            }),
-            ("a function that the organisation was not given", self.forge(&self.care, device, veilig_thuis), |bad| {
-                *bad == BadLeaf::Chain(Untrusted::FunctionNotPermitted)
-            }),
-            ("a certificate for a server", self.forge(&self.care, device, server), |bad| {
-                *bad == BadLeaf::Chain(Untrusted::WrongUsage)
-            }),
-            ("an authority that had ended when it signed", self.forge(&self.ended, device, |_| {}), |bad| {
-                matches!(bad, BadLeaf::Chain(Untrusted::Expired { .. } | Untrusted::NotYetValid { .. }))
-            }),
-            ("a chain to a root that nobody has pinned", self.forge(&self.other, device, |_| {}), |bad| {
-                *bad == BadLeaf::Chain(Untrusted::UnknownRoot)
-            }),
+            ("a stolen chain with another key", stolen, Unbelieved::OtherKey),
+            (
+                "another organisation's certificate",
+                self.forge(&self.police, device, |_| {}),
+                Unbelieved::OtherOrganisation,
+            ),
+            (
+                "a function that the organisation was not given",
+                self.forge(&self.care, device, veilig_thuis),
+                Unbelieved::Function,
+            ),
+            ("a certificate for a server", self.forge(&self.care, device, server), Unbelieved::Usage),
+            (
+                "an authority that had ended when it signed",
+                self.forge(&self.ended, device, |_| {}),
+                Unbelieved::Authority,
+            ),
+            ("a chain to a root that nobody has pinned", self.forge(&self.other, device, |_| {}), Unbelieved::Root),
         ]
     }
 }
@@ -238,15 +239,15 @@ fn two(lands: &Lands) -> (Member, Group, Member, Group) {
 fn an_impostor_is_refused_as_key_package_in_a_welcome_and_in_a_commit_and_the_group_goes_on() {
     let lands = Lands::new();
     let device = address("cees", 1);
-    for (what, disguise, is_reason) in lands.impostors(&device) {
+    for (what, disguise, why) in lands.impostors(&device) {
         let (mut anne, mut hers, mut bert, mut his) = two(&lands);
         let identity = disguise.identity();
         let bad = anne.party.leaves.ever(&identity.credential, identity.signature_key.as_slice());
-        assert!(bad.as_ref().is_err_and(is_reason), "{what}: {:?}", bad.err());
+        assert_eq!(bad.err().map(Unbelieved::from), Some(why), "{what}");
 
         let (bytes, package) = disguise.wearer(&lands).package();
         let checked = key_package::check(&anne.party, &bytes, &who("cees"), device.device, real_now());
-        assert_eq!(checked.err(), Some(NotAdded::KeyPackage), "{what}, as KeyPackage");
+        assert_eq!(checked.err(), Some(NotAdded::Impostor(why)), "{what}, as KeyPackage");
 
         let mut context = hers.context().unwrap();
         context.set_role(&who("cees"), Role::Member);
@@ -257,7 +258,7 @@ fn an_impostor_is_refused_as_key_package_in_a_welcome_and_in_a_commit_and_the_gr
         drop(tx);
         let Received::Commit { staged, committer } = bert.receive(&mut his, &message) else { panic!("a Commit") };
         let judged = judge_staged(&bert.party, &his, staged, committer, Some(key), false);
-        assert_eq!(judged.err(), Some(CommitRefused::Leaf), "{what}, added in a Commit");
+        assert_eq!(judged.err(), Some(CommitRefused::Leaf(why)), "{what}, added in a Commit");
 
         let (mut anne, mut hers, mut bert, mut his) = two(&lands);
         let mut dirk = lands.member("dirk", Crls::none());
@@ -269,6 +270,10 @@ fn an_impostor_is_refused_as_key_package_in_a_welcome_and_in_a_commit_and_the_gr
         drop(tx);
         let tx = dirk.store.begin().unwrap();
         assert!(invitation(&dirk.party, &tx, &welcome, Replaces::Nothing).is_err(), "{what}, in a Welcome");
+        drop(tx);
+        let tx = dirk.store.begin().unwrap();
+        assert_eq!(company(&dirk.party, &tx, &welcome).ok().flatten(), Some(why), "{what}, in a Welcome");
+        drop(tx);
 
         // What was refused was merged by nobody: the others' group goes on.
         let tx = bert.store.begin().unwrap();
@@ -287,7 +292,7 @@ fn an_impostor_is_refused_as_key_package_in_a_welcome_and_in_a_commit_and_the_gr
 fn a_member_cannot_put_an_impostors_leaf_in_place_of_its_own() {
     let lands = Lands::new();
     let device = address("bert", 1);
-    for (what, disguise, _) in lands.impostors(&device) {
+    for (what, disguise, why) in lands.impostors(&device) {
         let (mut anne, mut hers, mut bert, mut his) = two(&lands);
         let wearer = disguise.wearer(&lands);
         let tx = bert.store.begin().unwrap();
@@ -304,7 +309,19 @@ fn a_member_cannot_put_an_impostors_leaf_in_place_of_its_own() {
         drop(tx);
         let Received::Commit { staged, committer } = anne.receive(&mut hers, &message) else { panic!("a Commit") };
         let judged = judge_staged(&anne.party, &hers, staged, committer, Some(key), false);
-        assert_eq!(judged.err(), Some(CommitRefused::Leaf), "{what}");
+        assert_eq!(judged.err(), Some(CommitRefused::Leaf(why)), "{what}");
+
+        // What was refused was merged by nobody: the group goes on without it.
+        let mut his = Group::load(&bert.store.read(), GroupId([2; 16])).unwrap().unwrap();
+        let mut hers = Group::load(&anne.store.read(), GroupId([2; 16])).unwrap().unwrap();
+        let tx = anne.store.begin().unwrap();
+        let prepared = hers.commit(&anne.party, &tx, Plan::default()).unwrap();
+        drop(tx);
+        let Received::Commit { staged, committer } = bert.receive(&mut his, &prepared.message) else {
+            panic!("a Commit")
+        };
+        let key = Some(prepared.next_access_key);
+        assert!(judge_staged(&bert.party, &his, staged, committer, key, false).is_ok(), "{what}: it goes on");
     }
 }
 

@@ -17,6 +17,7 @@ use super::padding::HANDSHAKE;
 use super::party::Party;
 use super::provider::Provider;
 use crate::case::Role;
+use crate::conversation::Unbelieved;
 use crate::store::{StoreError, Transaction};
 
 /// What a Welcome may take the place of.
@@ -44,6 +45,15 @@ pub(crate) fn invitation(
     welcome: &[u8],
     replaces: Replaces,
 ) -> Result<Invitation, MlsFailure> {
+    verify(party, stage(party, step, welcome, replaces)?).ok_or(MlsFailure::Refused)
+}
+
+fn stage(
+    party: &Party,
+    step: &Transaction<'_>,
+    welcome: &[u8],
+    replaces: Replaces,
+) -> Result<StagedWelcome, MlsFailure> {
     let message = MlsMessageIn::tls_deserialize_exact_bytes(welcome).map_err(|_| MlsFailure::Refused)?;
     let MlsMessageBodyIn::Welcome(welcome) = message.extract() else { return Err(MlsFailure::Refused) };
     let provider = party.provider(step);
@@ -61,7 +71,23 @@ pub(crate) fn invitation(
         step.probe()?;
         return Err(MlsFailure::Refused);
     };
-    verify(party, staged).ok_or(MlsFailure::Refused)
+    Ok(staged)
+}
+
+/// Why the company in a Welcome's group is not believed; `None`: it is, or it is no Welcome for this device. It consumes
+/// the KeyPackage, within the step.
+pub(crate) fn company(
+    party: &Party,
+    step: &Transaction<'_>,
+    welcome: &[u8],
+) -> Result<Option<Unbelieved>, MlsFailure> {
+    let staged = match stage(party, step, welcome, Replaces::Group) {
+        Ok(staged) => staged,
+        Err(MlsFailure::Refused) => return Ok(None),
+        Err(failure) => return Err(failure),
+    };
+    let bad = staged.members().find_map(|member| party.leaves.ever(&member.credential, &member.signature_key).err());
+    Ok(bad.map(Unbelieved::from))
 }
 
 fn verify(party: &Party, staged: StagedWelcome) -> Option<Invitation> {

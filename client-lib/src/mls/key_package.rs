@@ -121,7 +121,7 @@ pub(crate) fn check(
         return Err(NotAdded::KeyPackage);
     }
     let leaf = key_package.leaf_node();
-    let verified = party.leaves.node(leaf).map_err(|_| NotAdded::KeyPackage)?;
+    let verified = party.leaves.node(leaf).map_err(|bad| NotAdded::Impostor(bad.into()))?;
     if verified.address().professional != *professional || verified.address().device != device {
         return Err(NotAdded::KeyPackage);
     }

@@ -14,6 +14,7 @@ use rustls_pki_types::CertificateDer;
 use super::INBOX_EXTENSION;
 use super::credentials::chain;
 use super::standing::{Listed, Lists};
+use crate::conversation::Unbelieved;
 
 /// Why a leaf is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +31,22 @@ pub(crate) enum BadLeaf {
     /// It carries no inbox key.
     #[error("the leaf carries no inbox key")]
     NoInboxKey,
+}
+
+impl From<BadLeaf> for Unbelieved {
+    fn from(bad: BadLeaf) -> Self {
+        match bad {
+            BadLeaf::OtherKey => Self::OtherKey,
+            BadLeaf::Chain(Untrusted::OutsideOrganisation | Untrusted::OrganisationNameDiffers) => {
+                Self::OtherOrganisation
+            }
+            BadLeaf::Chain(Untrusted::FunctionNotPermitted) => Self::Function,
+            BadLeaf::Chain(Untrusted::WrongUsage) => Self::Usage,
+            BadLeaf::Chain(Untrusted::Expired { .. } | Untrusted::NotYetValid { .. }) => Self::Authority,
+            BadLeaf::Chain(Untrusted::UnknownRoot) => Self::Root,
+            BadLeaf::Chain(_) | BadLeaf::Credential | BadLeaf::NoInboxKey => Self::Certificate,
+        }
+    }
 }
 
 /// Verifies leaves, and remembers the verdicts: those that do not depend on time here, those of the lists in `standing`.

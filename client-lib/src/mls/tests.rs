@@ -16,7 +16,7 @@ use super::standing::Standing;
 use super::{SUITE, seal};
 use crate::case::{CaseId, Role};
 use crate::conversation::harness::{Region, address, real_now, who};
-use crate::conversation::{CommitRefused, NotAdded};
+use crate::conversation::{CommitRefused, NotAdded, Unbelieved};
 use crate::store::Store;
 
 struct Member {
@@ -139,7 +139,7 @@ fn a_stolen_chain_with_another_key_is_refused_as_key_package_and_in_a_commit() {
 
     let bytes = MlsMessageOut::from(package.clone()).tls_serialize_detached().unwrap();
     let checked = key_package::check(&anne.party, &bytes, &who("cees"), address("cees", 1).device, real_now());
-    assert_eq!(checked.err(), Some(NotAdded::KeyPackage));
+    assert_eq!(checked.err(), Some(NotAdded::Impostor(Unbelieved::OtherKey)));
 
     let mut context = hers.context().unwrap();
     context.set_role(&who("cees"), Role::Member);
@@ -151,7 +151,7 @@ fn a_stolen_chain_with_another_key_is_refused_as_key_package_and_in_a_commit() {
     drop(tx);
     let Received::Commit { staged, committer } = received(&mut his, &mut bert, &message) else { panic!("a Commit") };
     let judged = judge_staged(&bert.party, &his, staged, committer, Some(key), false);
-    assert_eq!(judged.err(), Some(CommitRefused::Leaf));
+    assert_eq!(judged.err(), Some(CommitRefused::Leaf(Unbelieved::OtherKey)));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! netem does, which the receiving kernel throws away.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::BufRead as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -92,11 +93,11 @@ pub async fn forward(near: SocketAddr, far: SocketAddr) {
             },
             // A datagram that could not be delivered shows as an error of the next call; that is the network's way.
             Ok((length, from)) = listening.recv_from(&mut buffer) => {
-                if !outward.contains_key(&from) {
+                if let Entry::Vacant(first) = outward.entry(from) {
                     let socket = Arc::new(UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0)).await.expect("a socket"));
                     socket.connect(far).await.expect("a route to the relay");
                     let back = tokio::spawn(come_back(Arc::clone(&socket), Arc::clone(&listening), from, weather.clone()));
-                    outward.insert(from, (socket, back));
+                    first.insert((socket, back));
                 }
                 let mut datagram = buffer[..length].to_vec();
                 let after = weather.borrow().befall(&mut datagram);

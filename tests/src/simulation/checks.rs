@@ -48,6 +48,8 @@ pub(super) struct Life {
     pub(super) excused: BTreeSet<GroupId>,
     /// Items that it was told were dropped.
     dropped: BTreeSet<ItemId>,
+    /// Up to where its state of a case has been compared.
+    folded: BTreeMap<CaseId, (GroupId, Seq)>,
 }
 
 impl Life {
@@ -101,8 +103,8 @@ struct Wanted {
     case: CaseId,
     /// The relay has acknowledged it.
     relayed: Option<Seq>,
-    /// How many things were said before it.
-    turn: usize,
+    /// How many things were said before it; `None`: it may overtake them.
+    turn: Option<usize>,
 }
 
 /// What is known of everything.
@@ -113,6 +115,8 @@ pub(super) struct Truth {
     log: BTreeMap<(GroupId, Seq), Logged>,
     said: BTreeMap<(GroupId, Seq), Said>,
     wanted: BTreeMap<ItemId, Wanted>,
+    /// The state of a case after each record, as the first device had it that had all of it: its hash.
+    states: BTreeMap<(GroupId, Seq), String>,
     sent: BTreeSet<OperationId>,
     /// Alarms are expected: a store was set back, or a relay.
     pub(super) alarms_expected: bool,
@@ -121,8 +125,13 @@ pub(super) struct Truth {
 impl Truth {
     /// Somebody wants to say something.
     pub(super) fn wants(&mut self, item: ItemId, device: usize, life: u32, case: CaseId) {
-        let turn = self.wanted.len();
+        let turn = Some(self.wanted.len());
         self.wanted.insert(item, Wanted { device, life, case, relayed: None, turn });
+    }
+
+    /// Somebody wants to say something that may leave before what was said earlier: alerts do.
+    pub(super) fn wants_in_any_order(&mut self, item: ItemId, device: usize, life: u32, case: CaseId) {
+        self.wanted.insert(item, Wanted { device, life, case, relayed: None, turn: None });
     }
 
     /// The relay has given a receipt for a message.
@@ -268,7 +277,71 @@ impl World {
             }
             heard.push(Heard { group, seq, author: item.author, id: item.id });
         }
+        self.observe_state(index, case, group)
+    }
+
+    /// The state of a case follows from its log: after the same record it is the same on every device, byte for byte, and
+    /// somebody is responsible for the family.
+    fn observe_state(&mut self, index: usize, case: CaseId, group: GroupId) -> Result<(), Violation> {
+        let device = &mut self.devices[index];
+        let (Some(core), life) = (&device.core, &mut device.life) else { return Ok(()) };
+        let unreadable = |error| Violation::new("a store can be read", format!("device {index}: {error}"));
+        let Some(view) = core.case(case).map_err(unreadable)? else { return Ok(()) };
+        let at = (group, view.seq);
+        // Who was taken out does not apply the change that did it.
+        if !matches!(view.status, CaseStatus::Open | CaseStatus::Leaving) {
+            return Ok(());
+        }
+        if view.seq == Seq(0) || view.group != group || life.folded.insert(case, at) == Some(at) {
+            return Ok(());
+        }
+        let state = core.state(case).map_err(unreadable)?;
+        if state.responsible().is_empty() {
+            let seen = format!("device {index} shows nobody at record {}", view.seq);
+            return Err(Violation::new("somebody is responsible for the family at every record", seen));
+        }
+        if !core.has_whole_state(case).map_err(unreadable)? {
+            return Ok(());
+        }
+        let hash = state.hash().to_hex();
+        let first = self.truth.states.entry(at).or_insert_with(|| hash.clone());
+        if *first != hash {
+            let seen = format!("device {index} has another state at record {}", view.seq);
+            return Err(Violation::new("the same log gives the same state, byte for byte", seen));
+        }
         Ok(())
+    }
+
+    /// The state of a case at the end: the same for everybody who is in it, and nobody still waits for it.
+    fn check_state(&self, case: CaseId, inside: &[&Standing]) -> Result<(), Violation> {
+        let mut first: Option<(usize, String)> = None;
+        let mut short = None;
+        for standing in inside {
+            let device = &self.devices[standing.device];
+            let Some(core) = &device.core else { continue };
+            if !core.has_whole_state(case).unwrap_or_default() {
+                // Messages have not reached it, as its user was told, or its store was set back.
+                let excused = !device.life.excused.is_empty() || (device.damaged && self.truth.alarms_expected);
+                short = if excused { short } else { Some(device.index) };
+                continue;
+            }
+            let hash = core.state(case).map(|state| state.hash().to_hex()).unwrap_or_default();
+            match &first {
+                Some((other, same)) if *same != hash => {
+                    let seen = format!("devices {other} and {} have two states of a case", device.index);
+                    return Err(Violation::new("all members have the same state of a case, byte for byte", seen));
+                }
+                Some(_) => {}
+                None => first = Some((device.index, hash)),
+            }
+        }
+        match (first, short) {
+            (Some(_), Some(device)) => {
+                let seen = format!("device {device} still waits for it");
+                Err(Violation::new("whoever joins is told the state of the case", seen))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Looks at what a user is told.
@@ -392,6 +465,7 @@ impl World {
                 let seen = format!("devices {away:?} are members of case {number} and do not have it");
                 return Err(Violation::new("who is a member has the case", seen));
             }
+            self.check_state(*case, &inside)?;
         }
         Ok(())
     }
@@ -401,8 +475,9 @@ impl World {
         let mut last: BTreeMap<(usize, u32, CaseId), usize> = BTreeMap::new();
         for ((_, seq), said) in &self.truth.said {
             let Some(wanted) = self.truth.wanted.get(&said.id) else { continue };
-            let before = last.insert((wanted.device, wanted.life, wanted.case), wanted.turn);
-            if before.is_some_and(|before| before > wanted.turn) && !self.truth.alarms_expected {
+            let Some(turn) = wanted.turn else { continue };
+            let before = last.insert((wanted.device, wanted.life, wanted.case), turn);
+            if before.is_some_and(|before| before > turn) && !self.truth.alarms_expected {
                 let seen = format!("device {} said record {seq} before an earlier one", wanted.device);
                 return Err(Violation::new("what one says arrives in order", seen));
             }

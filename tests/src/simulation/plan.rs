@@ -20,6 +20,10 @@ pub(super) enum Move {
         device: usize,
         case: usize,
     },
+    /// Somebody does something else in a case: a step of a handover, an alert, a task, the plan.
+    Act {
+        case: usize,
+    },
     Add {
         device: usize,
         case: usize,
@@ -166,7 +170,8 @@ fn one(dice: &mut StdRng, options: &Options, owners: &[usize]) -> Move {
     // Those who manage a case do most of its changes; what others try is refused at once.
     let manager = if dice.random_ratio(3, 4) { case % options.devices } else { device };
     match dice.random_range(0..100) {
-        0..30 => Move::Say { device, case },
+        0..14 => Move::Say { device, case },
+        14..30 => Move::Act { case },
         30..36 => Move::Add { device: manager, case, who, role },
         36..40 => Move::Remove { device: manager, case, who },
         40..42 => Move::Leave { device, case },
@@ -198,6 +203,7 @@ impl fmt::Display for Move {
         match *self {
             Self::NewCase { device, case } => write!(f, "device {device} opens case {case}"),
             Self::Say { device, case } => write!(f, "device {device} says something in case {case}"),
+            Self::Act { case } => write!(f, "somebody does something in case {case}"),
             Self::Add { device, case, who, role } => {
                 write!(f, "device {device} adds professional {who} to case {case} as {role:?}")
             }

@@ -75,6 +75,7 @@ impl World {
                     }
                 }
             }
+            Move::Act { case } => self.act(case),
             Move::Add { device, case, who, role } => {
                 let professional = region().person(who).address.professional.clone();
                 self.command(device, Command::Add { case: case_id(case), professional, device: None, role });

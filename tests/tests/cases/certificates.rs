@@ -1,6 +1,6 @@
 //! A relay or a device that is not what it should be gives a clear error.
 
-use kring_client::api::{ConnectError, OpenError};
+use kring_client::api::{ConnectError, OpenError, OwnFault};
 use kring_tests::clock::soon;
 use kring_tests::person::{Person, setup};
 use kring_tests::relay;
@@ -34,7 +34,7 @@ async fn a_device_of_another_region_is_told_that_it_was_refused() {
     setup.relay_roots = vec![world.root().clone()];
     let person = Person::open(setup).await.unwrap();
     let error = soon("an attempt", person.client.connected()).await.unwrap_err();
-    assert_eq!(error, ConnectError::OwnRefused);
+    assert_eq!(error, ConnectError::OwnRefused(OwnFault::Root));
 }
 
 #[tokio::test(flavor = "multi_thread")]

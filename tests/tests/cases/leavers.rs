@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use kring_client::api::Case;
+use kring_client::api::{Case, Link};
 use kring_client::case::{CaseStatus, Role};
 use kring_protocol::message::{PublishCrl, Reply};
 use kring_tests::clock::{soon, stopwatch};
@@ -104,8 +104,12 @@ async fn a_leaver_with_two_devices_is_out_of_twenty_cases_with_half_of_the_other
     let since = stopwatch();
     publish(&world, address, world.revocation_list(SHELTER, &serials, 2, 7)).await;
     let published = since.elapsed();
+    let cut_off = async || matches!(dirk.client.status().link, Link::Connecting { .. }).then_some(());
+    dirk.until("the cut", cut_off).await;
+    let cut = since.elapsed().saturating_sub(published);
     let at_anne = all_have(&anne, &cases, 3, since).await;
     let at_carla = all_have(&carla, &cases, 3, since).await;
+    println!("from the relay's answer to the cut of the leaver's connection: {cut:?}");
     println!("while online: list taken after {published:?}, {CASES} cases in {at_anne:?} and {at_carla:?}");
     drop(relay);
 }

@@ -13,7 +13,7 @@ use kring_tests::clock::soon;
 use kring_tests::person::Person;
 use kring_tests::relay;
 use kring_tests::wire::Wire;
-use kring_tests::world::World;
+use kring_tests::world::{SHELTER, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_joiner_gets_everything_from_its_commit_on_and_nothing_before() {

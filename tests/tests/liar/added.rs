@@ -1,7 +1,7 @@
 //! Lies about who is added.
 
 use kring_client::case::Role;
-use kring_client::conversation::{Command, Event, NotAdded};
+use kring_client::conversation::{Command, Event, NotAdded, Unbelieved};
 use kring_protocol::message::Reply;
 use kring_protocol::payload::Payload;
 use kring_tests::simulation::scenario::{Scenario, Shown, key_package_of_another_region};
@@ -45,7 +45,7 @@ fn the_key_package_of_somebody_else_is_not_added_in_a_persons_place() {
 #[test]
 fn a_stranger_under_a_persons_name_is_not_added() {
     let (scenario, told) = add_with(|scenario| key_package_of_another_region(&scenario.address(1)));
-    assert_eq!(told, [NotAdded::KeyPackage], "{}", scenario.trace());
+    assert_eq!(told, [NotAdded::Impostor(Unbelieved::Root)], "{}", scenario.trace());
     assert_eq!(scenario.members(0), [scenario.address(0)]);
 }
 

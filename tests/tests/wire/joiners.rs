@@ -1,5 +1,6 @@
 //! KeyPackages and inboxes: each KeyPackage is given once, and one device that cannot be added blocks no other.
 
+use kring_pki::form::Serial;
 use kring_protocol::ids::{ClaimId, CursorId, DeviceId, Epoch, InboxSeq, Seq};
 use kring_protocol::message::{
     AcknowledgeInbox, ClaimKeyPackages, Claimed, PublishKeyPackages, ReadInbox, Reply, SealedWelcome, SubmitCommit,
@@ -131,7 +132,8 @@ async fn a_device_that_is_revoked_between_its_claim_and_the_bundle_blocks_no_oth
     };
     let (good, bad) = (welcome(stays.address.device), welcome(goes.address.device));
 
-    let list = world.revocation_list(SHELTER, std::slice::from_ref(&goes.serial), 1, 7);
+    let serial = Serial::of(&goes.chain[0]).expect("a serial");
+    let list = world.revocation_list(SHELTER, &[serial], 1, 7);
     assert!(matches!(anne.ask(list).await, Ok(Reply::Done(_))), "the list is taken");
     leaver.ended().await;
     let log = Log::random();

@@ -10,6 +10,7 @@ mod certificates;
 mod commits;
 mod crash;
 mod follow;
+mod impostors;
 mod joiners;
 mod machine;
 mod mls_header;

@@ -8,7 +8,7 @@ use crate::case::{
 use crate::conversation::{Command, CommandError, Dropped, Event, StepError};
 use crate::mls::group::{Group, Plan};
 
-const OFFER: ItemId = ItemId([0x0f; 16]);
+pub(super) const OFFER: ItemId = ItemId([0x0f; 16]);
 
 pub(super) fn offer(world: &World, from: usize, to: &[usize], coordinator: Option<usize>) -> OpenHandover {
     let address = |index: usize| world.devices[index].address.professional.clone();
@@ -40,7 +40,7 @@ impl World {
     }
 
     /// Offers, confirms and readies; what is left is to complete.
-    fn ready(&mut self, from: usize, to: &[usize], coordinator: Option<usize>) {
+    pub(super) fn ready(&mut self, from: usize, to: &[usize], coordinator: Option<usize>) {
         let handover = offer(self, from, to, coordinator);
         self.take(from, DutyStep::Offer(handover));
         for index in to {

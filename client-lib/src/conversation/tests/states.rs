@@ -212,3 +212,89 @@ fn a_step_that_fails_at_any_write_leaves_state_and_log_together() {
         assert_eq!(world.state(1).open_tasks().count(), 2);
     }
 }
+
+/// Anne has added cees, who is a deputy, and is gone before she has told them anything.
+fn added_and_not_told() -> (World, usize) {
+    let mut world = World::together(&["anne", "bert"]);
+    world.states(0, &task("een", Some("bert")));
+    world.settle();
+    let cees = world.device("cees", 1);
+    world.settle();
+    world.disconnect(1);
+    world.add(0, "cees", Role::Deputy);
+    while world.relay.inboxes.get(&world.devices[cees].address.device).is_none_or(Vec::is_empty) {
+        assert!(world.turn(0), "anne adds cees");
+    }
+    world.disconnect(0);
+    world.connect(1);
+    world.settle();
+    assert!(world.core(cees).case(world.case).unwrap().is_some(), "cees is in the case");
+    (world, cees)
+}
+
+fn is_whole(world: &World, device: usize) -> bool {
+    world.core(device).has_whole_state(world.case).unwrap()
+}
+
+#[test]
+fn whoever_waits_for_the_state_hands_none_over_before_it_has_come() {
+    let (mut world, cees) = added_and_not_told();
+    let dirk = world.device("dirk", 1);
+    world.settle();
+    world.add(cees, "dirk", Role::Member);
+    world.settle();
+    assert!(!is_whole(&world, cees) && !is_whole(&world, dirk));
+    assert!(world.items(1).iter().all(|item| !matches!(item.body.statement(), Some(Statement::Snapshot(_)))));
+    world.connect(0);
+    world.pass(1_000);
+    assert!(is_whole(&world, cees) && is_whole(&world, dirk));
+    world.same_state(&[0, 1, cees, dirk]);
+    assert_eq!(world.state(dirk).open_tasks().count(), 1);
+    assert!(world.state(0).disputes().is_empty(), "nobody was told anything else");
+}
+
+#[test]
+fn where_the_state_does_not_come_another_member_tells_it() {
+    let (mut world, cees) = added_and_not_told();
+    let dirk = world.device("dirk", 1);
+    world.settle();
+    world.add(cees, "dirk", Role::Member);
+    world.settle();
+    world.restart(1);
+    world.restart(cees);
+    world.pass(120_000);
+    assert!(is_whole(&world, cees) && is_whole(&world, dirk));
+    world.same_state(&[1, cees, dirk]);
+    world.connect(0);
+    world.pass(1_000);
+    world.same_state(&[0, 1, cees, dirk]);
+    assert!(world.state(0).disputes().is_empty());
+}
+
+#[test]
+fn whoever_has_missed_messages_tells_nobody_and_disputes_nothing() {
+    let mut world = World::together_as(&["anne", "bert", "cees"], Role::Deputy);
+    world.states(0, &task("een", Some("bert")));
+    world.settle();
+    let group = world.core(1).authenticator(world.case).unwrap().unwrap().0;
+    let at = world.core(1).case(world.case).unwrap().unwrap().seq;
+    let gap = kring_protocol::message::Gap { from: at.next(), to: at.next(), records: 1, commits: 0 };
+    world.disconnect(1);
+    world.states(0, &task("twee", None));
+    world.settle();
+    world.devices[1].online = true;
+    world.feed(1, crate::conversation::Input::Gap { group, gap });
+    assert!(!is_whole(&world, 1));
+    world.connect(1);
+    world.settle();
+    world.restart(1);
+    world.settle();
+    assert!(!is_whole(&world, 1), "it is remembered");
+    let dirk = world.device("dirk", 1);
+    world.settle();
+    world.add(1, "dirk", Role::Member);
+    world.pass(120_000);
+    world.same_state(&[0, 2, dirk]);
+    assert!(is_whole(&world, dirk));
+    assert!(world.state(0).disputes().is_empty());
+}

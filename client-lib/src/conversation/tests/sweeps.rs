@@ -142,3 +142,58 @@ fn of_two_devices_of_the_coordinator_that_leave_at_once_the_second_stays() {
     world.agree(&[1, laptop]);
     assert_eq!(world.suspicions(), 0);
 }
+
+#[test]
+fn a_revoked_device_that_gives_itself_a_new_leaf_is_taken_out_before_anything_more_is_said() {
+    let mut world = World::together(&["anne", "bert", "cees"]);
+    world.revoke(2);
+    // Its own program goes on as if nothing were: its Commit is in order, and everybody merges it.
+    let case = world.case;
+    world.disconnect(0);
+    world.disconnect(1);
+    let plan = |_: &crate::mls::group::Group| crate::mls::group::Plan::default();
+    let (group, _, message, key) = world.devices[2].core.as_mut().unwrap().forge_commit(case, plan);
+    let (operation, now) = (kring_protocol::ids::OperationId(rand::random()), world.now);
+    world.relay.append(group, operation, message.into(), Some(key), now).unwrap();
+    world.disconnect(2);
+    world.connect(1);
+    world.say(1, "zonder cees");
+    world.settle();
+    world.connect(0);
+    world.pass(5_000);
+    world.agree(&[0, 1]);
+    for index in [0, 1] {
+        assert_eq!(world.texts(index), ["zonder cees"]);
+        let told = world.devices[index].events.iter();
+        let taken_out = |event: &&Event| matches!(event, Event::TakenOut { .. });
+        assert_eq!(told.filter(taken_out).count(), 1, "and its reason is told");
+        assert_eq!(world.core(index).members(case).unwrap().len(), 2);
+    }
+    assert_eq!(world.suspicions(), 0, "the case goes on in its group");
+    world.connect(2);
+    world.settle();
+    assert!(world.texts(2).is_empty());
+}
+
+#[test]
+fn who_joins_a_case_with_a_revoked_device_in_it_has_it_out_before_they_say_anything() {
+    let mut world = World::together(&["anne", "bert", "cees"]);
+    let eva = world.device("eva", 1);
+    world.settle();
+    world.add(0, "eva", Role::Member);
+    world.settle();
+    for index in 0..3 {
+        world.disconnect(index);
+    }
+    world.revoke(2);
+    let before = records(&world);
+    world.say(eva, "zonder cees");
+    world.pass(5_000);
+    assert_eq!(records(&world), before + 2, "a removal, and then the message");
+    world.connect(1);
+    world.connect(2);
+    world.pass(5_000);
+    assert_eq!(world.texts(1), ["zonder cees"]);
+    assert!(world.texts(2).is_empty());
+    world.agree(&[1, eva]);
+}

@@ -13,7 +13,7 @@ use super::relay::{
     Flaws, Stopped, World, accept, accept_and_hear, accept_silently, answer_all, beside, next_request, now, unlock,
     welcome,
 };
-use crate::api::{Client, ClientEvent, ConnectError, Link, OpenError, RelayFault};
+use crate::api::{Client, ClientEvent, ConnectError, Link, OpenError, OwnFault, RelayFault};
 use crate::audit::Activity;
 use crate::driver::Surroundings;
 use crate::identity::Profile;
@@ -85,7 +85,7 @@ async fn what_speaks_another_protocol_is_not_a_relay() {
 #[tokio::test]
 async fn a_relay_that_does_not_accept_our_certificate_is_named_as_that() {
     let flaws = Flaws { distrusts: true, ..Flaws::default() };
-    assert_eq!(attempt(&World::new(), flaws).await, Err(ConnectError::OwnRefused));
+    assert_eq!(attempt(&World::new(), flaws).await, Err(ConnectError::OwnRefused(OwnFault::Root)));
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn a_device_that_is_revoked_while_connected_is_told_so() {
     let client = Client::open_offline(&profile, &unlock()).await.expect("client");
     let mut events = client.events();
     client.connect();
-    let refused = ClientEvent::Disconnected(ConnectError::OwnRefused);
+    let refused = ClientEvent::Disconnected(ConnectError::OwnRefused(OwnFault::Revoked));
     assert!(events.find(|event| (event == refused).then_some(())).await.is_some());
     client.close().await;
     relay.abort();
