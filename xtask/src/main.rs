@@ -2,6 +2,7 @@
 //! runs, step by step in the order in which a fault shows soonest; `cargo xtask compare` and `cargo xtask networks` measure.
 
 mod compare;
+mod instructions;
 mod networks;
 mod outcome;
 mod simulate;
@@ -38,6 +39,8 @@ enum Task {
     Compare(compare::CompareArguments),
     /// Runs clients and a relay over bad networks; needs root.
     Networks(networks::NetworksArguments),
+    /// Counts the instructions of the record path and the bytes that the journal writes, against limits; needs valgrind.
+    Instructions,
     /// Simulates cases in bad weather; `--help` after `--` tells more.
     #[command(disable_help_flag = true)]
     Simulate {
@@ -54,6 +57,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Advisories => (vec![Step::Advisories], false),
         Task::Compare(arguments) => return compare::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Networks(arguments) => return networks::run(&arguments),
+        Task::Instructions => return instructions::run(),
         Task::Simulate { arguments } => return simulate::run(&arguments),
     };
     let mut total = Outcome::default();

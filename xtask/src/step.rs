@@ -28,13 +28,16 @@ pub(crate) enum Step {
     Test,
     /// The demo: a relay, seven devices, and what must hold afterwards.
     Demo,
+    /// Instructions of the record path and bytes that the journal writes: each within its limit.
+    Instructions,
     /// Dependencies: known advisories. Needs the network, and so is no part of `check`.
     Advisories,
 }
 
 impl Step {
     /// What `check` runs: what shows a fault soonest comes first.
-    pub(crate) const CHECK: [Self; 6] = [Self::Format, Self::Deny, Self::Clippy, Self::Doc, Self::Test, Self::Demo];
+    pub(crate) const CHECK: [Self; 7] =
+        [Self::Format, Self::Deny, Self::Clippy, Self::Doc, Self::Test, Self::Demo, Self::Instructions];
 
     fn arguments(self) -> &'static [&'static str] {
         match self {
@@ -45,6 +48,7 @@ impl Step {
             Self::Test => &["test", "--locked", "--workspace", "--no-fail-fast"],
             // For all packages, as the tests are: for one alone, features differ and dependencies are compiled anew.
             Self::Demo => &["test", "--locked", "--workspace", "--no-run"],
+            Self::Instructions => &["xtask", "instructions"],
             Self::Advisories => &["deny", "--locked", "check", "advisories"],
         }
     }
