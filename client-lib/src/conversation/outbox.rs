@@ -55,7 +55,7 @@ enum Built {
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once, where it was made")]
 enum Attempt {
     /// A message is stored, and can be sent.
-    Encrypted { operation: OperationId, request: Request, is_large: bool },
+    Encrypted { operation: OperationId, request: Box<Request>, is_large: bool },
     /// Something else has been sent, or asked first.
     Begun,
     /// It is not wanted any more.
@@ -301,7 +301,7 @@ impl Step<'_> {
                 Attempt::Encrypted { operation, request, is_large } if way.has_room(is_large) => {
                     way.messages += 1;
                     way.large |= is_large;
-                    self.send(id, operation, request);
+                    self.send(id, operation, *request);
                 }
                 // It goes once the way is free.
                 Attempt::Encrypted { .. } => way.stopped = true,
@@ -336,7 +336,7 @@ impl Step<'_> {
                     self.submit(case, id, intent, *submission)?;
                     return Ok(Attempt::Begun);
                 }
-                let (operation, request) = (submission.operation, submission.request.clone());
+                let (operation, request) = (submission.operation, Box::new(submission.request.clone()));
                 let is_large = self.store(case, id, intent, *submission)?;
                 Ok(Attempt::Encrypted { operation, request, is_large })
             }
