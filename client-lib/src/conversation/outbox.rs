@@ -52,7 +52,6 @@ enum Built {
 }
 
 /// What became of trying to do what is wanted next.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, where it was made")]
 enum Attempt {
     /// A message is stored, and can be sent.
     Encrypted { operation: OperationId, request: Box<Request>, is_large: bool },

@@ -85,7 +85,8 @@ impl Conversation {
         for case in rows.cases()? {
             let Some(record) = rows.case::<CaseRecord>(case)? else { continue };
             let state = rows.group::<GroupRecord>(record.group)?.ok_or(StoreError::Corrupt)?;
-            if state.phase == Phase::Live && state.unreachable {
+            // Closed for that, it is missing until the case goes on in a successor.
+            if matches!(state.phase, Phase::Live | Phase::Broken) && state.unreachable {
                 missing.push(case);
             }
         }
