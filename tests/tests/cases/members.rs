@@ -208,7 +208,9 @@ async fn a_revoked_device_does_not_block_the_others() {
     let added = soon("an answer", pending.done()).await.unwrap();
     let devices: Vec<_> = added.added.iter().map(|member| &member.address).collect();
     assert_eq!(devices, [laptop.client.address()]);
-    assert_eq!(added.not_added, [(Some(telephone.client.address().device), NotAdded::Revoked)]);
+    // It is offered no more, or refused by name.
+    let lost = (Some(telephone.client.address().device), NotAdded::Revoked);
+    assert!(added.not_added.iter().all(|one| *one == lost), "{:?}", added.not_added);
     let at_laptop = laptop.joined(&case).await;
     carla.say(&at_carla, "welkom").await;
     assert_eq!(laptop.has_texts(&at_laptop, 1).await, ["welkom"]);

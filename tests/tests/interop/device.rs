@@ -136,7 +136,7 @@ impl<C: MlsConfig> Other<C> {
         let length = u32::from_be_bytes(length.try_into().expect("4 bytes")) as usize;
         let (envelope, zeros) = rest.split_at(length);
         assert!(zeros.iter().all(|byte| *byte == 0));
-        let Envelope(version, kind, group, _, cursor, epoch, case, follows, welcome) =
+        let Envelope(version, kind, group, _, cursor, epoch, case, follows, welcome, _) =
             frame::decode(envelope).expect("an envelope");
         assert_eq!((version, kind, follows.is_none()), (1, 1, true));
         let welcome = MlsMessage::from_bytes(&welcome).expect("a message");

@@ -49,8 +49,8 @@ fn a_relay_that_splits_a_case_with_two_commits_shows_itself_with_the_next_messag
         }
         other => vec![other],
     });
-    scenario.command(1, Command::UpdateKeys { case });
     scenario.command(0, Command::UpdateKeys { case });
+    scenario.command(1, Command::UpdateKeys { case });
     scenario.pass(10);
     if scenario.agree(&[0, 1]) {
         // Device 1 has come first after all: there was nothing to split.
