@@ -21,7 +21,7 @@ impl Step<'_> {
         let professional = self.party.address().professional.clone();
         for case in self.tx.rows().cases()? {
             let Ok(group) = self.open_case(case) else { continue };
-            if self.own_devices(group)?.contains(&device) || self.is_added(case, device)? {
+            if self.own_devices(group)?.contains(&device) || self.is_added(case, device, number)? {
                 continue;
             }
             let mls = self.take(group)?;
@@ -58,10 +58,12 @@ impl Step<'_> {
         if found { Ok(()) } else { Err(CommandError::NotOwnDevice.into()) }
     }
 
-    /// Whether the outbox holds that a device is added.
-    fn is_added(&self, case: CaseId, id: DeviceId) -> Result<bool, StoreError> {
+    /// Whether the outbox holds that a device is added that shows this number. With another number, mistyped before, it will
+    /// be refused.
+    fn is_added(&self, case: CaseId, id: DeviceId, number: SafetyNumber) -> Result<bool, StoreError> {
         let adds = |want: &Want| matches!(want, Want::Add { device: Some(device), .. } if *device == id);
-        Ok(self.intents(case)?.iter().any(|intent| adds(&intent.value.want)))
+        let same = |intent: &Intent| intent.number == Some(number) && adds(&intent.want);
+        Ok(self.intents(case)?.iter().any(|intent| same(&intent.value)))
     }
 
     /// The own professional's devices in a group.

@@ -136,9 +136,10 @@ impl<C: MlsConfig> Other<C> {
         let length = u32::from_be_bytes(length.try_into().expect("4 bytes")) as usize;
         let (envelope, zeros) = rest.split_at(length);
         assert!(zeros.iter().all(|byte| *byte == 0));
-        let Envelope(version, kind, group, _, cursor, epoch, case, follows, welcome, _) =
+        let Envelope(version, kind, group, _, cursor, epoch, case, follows, welcome, nothing_until) =
             frame::decode(envelope).expect("an envelope");
         assert_eq!((version, kind, follows.is_none()), (1, 1, true));
+        assert!(nothing_until.is_none_or(|record| record > 0), "a record of the log, if there is one");
         let welcome = MlsMessage::from_bytes(&welcome).expect("a message");
         let (joined, _) = self.client.join_group(None, &welcome, None).expect("a Welcome for this device");
         assert_eq!((joined.group_id(), joined.current_epoch()), (group.as_slice(), epoch));

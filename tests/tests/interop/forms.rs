@@ -21,7 +21,7 @@ pub(crate) struct Envelope(
     pub(crate) Id,
     pub(crate) Option<IgnoredAny>,
     pub(crate) ByteBuf,
-    #[serde(default)] pub(crate) Option<IgnoredAny>,
+    #[serde(default)] pub(crate) Option<u64>,
 );
 
 /// `item`, of chat.

@@ -279,6 +279,23 @@ fn a_second_device_joins_all_cases_through_the_first_and_only_with_its_own_numbe
 }
 
 #[test]
+fn a_number_that_is_put_right_at_once_is_not_taken_for_the_mistyped_one() {
+    let mut world = World::together(&["anne", "bert"]);
+    let laptop = world.device("bert", 2);
+    world.settle();
+    let id = world.devices[laptop].address.device;
+    let number = SafetyNumber::of_device(world.core(laptop).party.verified());
+    let other = SafetyNumber::of_device(world.core(0).party.verified());
+    for number in [other, number] {
+        world.command(1, Command::AddOwnDevice { device: id, number });
+    }
+    world.settle();
+    let told = |event: &Event| matches!(event, Event::NotAdded { reason: NotAdded::OtherNumber, .. });
+    assert_eq!(events(&world, 1, told), 1);
+    world.agree(&[0, 1, laptop]);
+}
+
+#[test]
 fn numbers_are_equal_on_all_devices_and_change_with_the_case() {
     let mut world = World::together(&["anne", "bert", "cees"]);
     let case = world.case;
