@@ -39,6 +39,9 @@ async fn bundle(anne: &Wire, log: Log, epoch: Epoch, joiner: &str) -> Result<Sub
     Ok(SubmitCommit { welcomes: vec![welcome], ..anne.commit_of(log, epoch) })
 }
 
+/// Kills that one log lives through: with more, its Commits would be more than a relay takes of one group in a minute.
+const ROUNDS_OF_A_LOG: u64 = 6;
+
 /// What was tried before a kill.
 struct Added {
     /// The last epoch that a receipt has opened.
@@ -81,18 +84,22 @@ async fn kill_during(relay: RelayProcess, work: impl Future, mut done: watch::Re
 async fn a_bundle_is_whole_or_absent_when_the_relay_is_killed() {
     let world = World::new();
     let (anne, bert) = (world.device("anne@politie.example"), world.device("bert@opvang.example"));
-    let log = Log::random();
     let mut relay = RelayProcess::start(RELAY, &world).await;
-    Wire::open(&world, &anne, relay.address).await.create(log, None).await;
+    let mut log = Log::random();
     let mut added = Added { acknowledged: Epoch(0), sent: Vec::new() };
 
     for round in 0..kills() {
+        if round % ROUNDS_OF_A_LOG == 0 {
+            log = Log::random();
+            Wire::open(&world, &anne, relay.address).await.create(log, None).await;
+            added = Added { acknowledged: Epoch(0), sent: Vec::new() };
+        }
         let joiner = Wire::open(&world, &bert, relay.address).await;
         publish(&joiner).await;
         let wire = Wire::open(&world, &anne, relay.address).await;
         let (progress, done) = watch::channel(0);
         // Another number of bundles each time.
-        kill_during(relay, added.go_on(&wire, log, &progress), done, 1 + round % 6).await;
+        kill_during(relay, added.go_on(&wire, log, &progress), done, 1 + round % ROUNDS_OF_A_LOG).await;
 
         relay = RelayProcess::start(RELAY, &world).await;
         added.acknowledged = check(&world, &relay, log, &added).await;
