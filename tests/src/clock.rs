@@ -6,7 +6,7 @@ use kring_protocol::ids::Timestamp;
 
 /// Longest wait for something that must happen. Machines that run tests are slow; nothing waits for so long unless it
 /// has failed.
-pub const PATIENCE: Duration = Duration::from_secs(600);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Now.
 #[expect(clippy::disallowed_methods, reason = "certificates of tests are valid now")]

@@ -67,11 +67,12 @@ impl Keeper {
             }
             let asked = end.after_ms.max(asks_to_wait(&end.reason));
             let wait = back_off.failed(stood, asked, &*self.surroundings.jitter);
-            self.tell_once(&mut last, end.reason.clone());
+            // Before it is told: who looks at the status because of the event sees what the event says.
             self.state.send_modify(|state| {
-                state.link = Link::Connecting { attempts: back_off.failures(), last: Some(end.reason) };
+                state.link = Link::Connecting { attempts: back_off.failures(), last: Some(end.reason.clone()) };
                 state.failures += 1;
             });
+            self.tell_once(&mut last, end.reason);
             self.wait(wait, begun).await;
         }
         // Fails only if the thread has ended already.
