@@ -39,7 +39,8 @@ async fn bundle(anne: &Wire, log: Log, epoch: Epoch, joiner: &str) -> Result<Sub
     Ok(SubmitCommit { welcomes: vec![welcome], ..anne.commit_of(log, epoch) })
 }
 
-/// Kills that one log lives through: with more, its Commits would be more than a relay takes of one group in a minute.
+/// Kills that one log and its joiner live through: with more, its Commits would be more than a relay takes of one group in a
+/// minute, and the joiner's inbox, which nobody reads here, would be full.
 const ROUNDS_OF_A_LOG: u64 = 6;
 
 /// What was tried before a kill.
@@ -52,9 +53,9 @@ struct Added {
 
 impl Added {
     /// Adds the joiner again and again until the relay is gone.
-    async fn go_on(&mut self, anne: &Wire, log: Log, progress: &watch::Sender<u64>) {
+    async fn go_on(&mut self, anne: &Wire, log: Log, joiner: &str, progress: &watch::Sender<u64>) {
         loop {
-            let Ok(bundle) = bundle(anne, log, self.acknowledged, "bert@opvang.example").await else { return };
+            let Ok(bundle) = bundle(anne, log, self.acknowledged, joiner).await else { return };
             self.sent.push((self.acknowledged.next(), bundle.welcomes[0].cursor));
             match anne.ask(bundle).await {
                 Ok(Reply::Receipt(_)) => self.acknowledged = self.acknowledged.next(),
@@ -83,23 +84,26 @@ async fn kill_during(relay: RelayProcess, work: impl Future, mut done: watch::Re
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_is_whole_or_absent_when_the_relay_is_killed() {
     let world = World::new();
-    let (anne, bert) = (world.device("anne@politie.example"), world.device("bert@opvang.example"));
+    let anne = world.device("anne@politie.example");
     let mut relay = RelayProcess::start(RELAY, &world).await;
     let mut log = Log::random();
+    let mut joiner = String::from("bert@opvang.example");
+    let mut bert = world.device(&joiner);
     let mut added = Added { acknowledged: Epoch(0), sent: Vec::new() };
 
     for round in 0..kills() {
         if round % ROUNDS_OF_A_LOG == 0 {
             log = Log::random();
+            joiner = format!("bert{round}@opvang.example");
+            bert = world.device(&joiner);
             Wire::open(&world, &anne, relay.address).await.create(log, None).await;
             added = Added { acknowledged: Epoch(0), sent: Vec::new() };
         }
-        let joiner = Wire::open(&world, &bert, relay.address).await;
-        publish(&joiner).await;
+        publish(&Wire::open(&world, &bert, relay.address).await).await;
         let wire = Wire::open(&world, &anne, relay.address).await;
         let (progress, done) = watch::channel(0);
         // Another number of bundles each time.
-        kill_during(relay, added.go_on(&wire, log, &progress), done, 1 + round % ROUNDS_OF_A_LOG).await;
+        kill_during(relay, added.go_on(&wire, log, &joiner, &progress), done, 1 + round % ROUNDS_OF_A_LOG).await;
 
         relay = RelayProcess::start(RELAY, &world).await;
         added.acknowledged = check(&world, &relay, log, &added).await;
@@ -193,7 +197,7 @@ async fn a_sealed_welcome_is_there_exactly_when_its_commit_is() {
         publish(&joiner).await;
         let wire = Wire::open(&world, &anne, relay.address).await;
         let (progress, done) = watch::channel(0);
-        kill_during(relay, added.go_on(&wire, log, &progress), done, 1 + 2 * round).await;
+        kill_during(relay, added.go_on(&wire, log, "bert@opvang.example", &progress), done, 1 + 2 * round).await;
 
         relay = RelayProcess::start(RELAY, &world).await;
         let wire = Wire::open(&world, &anne, relay.address).await;
