@@ -22,7 +22,7 @@ no-threads = no threads: { $reason }
 no-threads-advice = check the limits of this user
 
 ask-passphrase = Passphrase:
-ask-new-passphrase = New passphrase:
+ask-new-passphrase = New passphrase for the store of this device:
 ask-once-more = Once more:
 passphrases-differ = the two passphrases differ
 passphrase-short = a passphrase has at least { $least } characters

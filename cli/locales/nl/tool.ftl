@@ -22,7 +22,7 @@ no-threads = geen threads: { $reason }
 no-threads-advice = controleer de limieten van deze gebruiker
 
 ask-passphrase = Wachtzin:
-ask-new-passphrase = Nieuwe wachtzin:
+ask-new-passphrase = Nieuwe wachtzin voor de opslag van dit apparaat:
 ask-once-more = Nog een keer:
 passphrases-differ = de twee wachtzinnen verschillen
 passphrase-short = een wachtzin heeft ten minste { $least } tekens

@@ -1,7 +1,7 @@
 //! What the user is told. An event says that something is stored already; nothing is lost if nobody listens.
 
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
-use kring_protocol::ids::{DeviceId, Seq, Timestamp};
+use kring_protocol::ids::{DeviceId, GroupId, Seq, Timestamp};
 use kring_protocol::refusal::Refusal;
 
 use crate::case::{CaseId, DutyRefused, DutyStep, ErasureReport, Item, ItemId, Member, Role, Thing};
@@ -53,6 +53,8 @@ pub enum Event {
         case: CaseId,
         /// Which device.
         device: DeviceAddress,
+        /// The record that says so: its group and place in the log.
+        record: (GroupId, Seq),
     },
     /// This device joined, and now has the state of the case from whoever added it.
     CaughtUpWithCase {

@@ -108,7 +108,7 @@ impl Step<'_> {
             // More may have come while it was on its way.
             self.plan_receipts(case);
         } else {
-            self.tell(Event::Receipt { case, device });
+            self.tell(Event::Receipt { case, device, record: (item.group, item.seq) });
         }
         Ok(true)
     }

@@ -166,15 +166,16 @@ impl Truth {
 
     /// A device has read records and tells its user what came of them.
     pub(super) fn read(&mut self, index: usize, records: impl Iterator<Item = (GroupId, Seq)>, actions: &[Action]) {
-        let progress = |action: &&Action| matches!(action, Action::Tell(Told::Receipt { .. }));
-        let mut progress = actions.iter().filter(progress).count();
         for place in records {
-            let Some(logged) = self.log.get_mut(&place) else { continue };
-            logged.read_by.insert(index);
-            // Of several records that were read together, those that nobody shows are the first to be it.
-            if progress > 0 && logged.content == ContentType::Application && !self.said.contains_key(&place) {
+            if let Some(logged) = self.log.get_mut(&place) {
+                logged.read_by.insert(index);
+            }
+        }
+        for action in actions {
+            if let Action::Tell(Told::Receipt { record, .. }) = action
+                && let Some(logged) = self.log.get_mut(record)
+            {
                 logged.progress = true;
-                progress -= 1;
             }
         }
     }
