@@ -23,13 +23,13 @@ mod untrusted;
 use std::fmt;
 
 use kring_protocol::address::DeviceAddress;
-use kring_protocol::ids::Timestamp;
+use kring_protocol::ids::{IssuerId, Timestamp};
 use rustls_pki_types::{CertificateDer, ServerName};
 use webpki::{EndEntityCert, KeyUsage};
 
 pub use self::anchors::{AnchorError, TrustAnchors, fingerprint};
 pub use self::crl::{Crl, CrlError, CrlSeen, Crls, MAX_CRL};
-pub use self::issuer::{UnbelievedCrl, VerifiedCrl, issuer_id, root_of, verify_crl};
+pub use self::issuer::{UnbelievedCrl, VerifiedCrl, issuer_id, verify_crl};
 pub use self::untrusted::{Untrusted, Whose};
 use crate::form::{DEVICE_USAGE_DER, DisplayName, FunctionCode, Serial};
 pub use crate::read::MAX_CERTIFICATE;
@@ -64,6 +64,7 @@ pub struct VerifiedDevice {
     not_before: Timestamp,
     not_after: Timestamp,
     valid_until: Timestamp,
+    root: IssuerId,
     crl: Option<CrlSeen>,
     chain: [CertificateDer<'static>; 2],
 }
@@ -120,6 +121,11 @@ impl VerifiedDevice {
         self.valid_until
     }
 
+    /// The pinned root above its organisation, as an issuer of lists.
+    pub fn root(&self) -> IssuerId {
+        self.root
+    }
+
     /// The newest CRL of the organisation that the check used; `None` if there was none.
     pub fn crl(&self) -> Option<CrlSeen> {
         self.crl
@@ -173,6 +179,7 @@ pub fn verify_device(
         not_before,
         not_after,
         valid_until: not_after.min(issuer.validity().1),
+        root: issuer_id(&path.root).ok_or(Untrusted::Unreadable)?,
         crl: path.crl,
         chain: [path.leaf.clone().into_owned(), organisation_certificate.clone()],
     })

@@ -6,8 +6,8 @@ mod world;
 use kring_pki::form::Serial;
 use kring_pki::issue::{Algorithm, IssueError, OrganisationCa, PrivateKey, Reason, Revocation, Validity};
 use kring_pki::verify::{
-    Crl, CrlError, Crls, MAX_CRL, UnbelievedCrl, Untrusted, VerifiedDevice, When, Whose, issuer_id, root_of,
-    verify_crl, verify_device, verify_relay,
+    Crl, CrlError, Crls, MAX_CRL, UnbelievedCrl, Untrusted, VerifiedDevice, When, Whose, issuer_id, verify_crl,
+    verify_device, verify_relay,
 };
 use kring_protocol::ids::Timestamp;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, ServerName};
@@ -127,7 +127,8 @@ fn a_list_is_handed_on_only_with_an_issuer_that_a_pinned_root_vouches_for() {
     let root_list = world.region.sign_crl(&[revoked(&police_serial(&world))], 1, NOW, after(NOW, 7)).unwrap();
     let verified = verify_crl(&root_list, None, &world.anchors, NOW, &none).unwrap();
     assert_eq!(Some(verified.issuer()), issuer_id(world.region.certificate()));
-    assert_eq!(root_of(police, &world.anchors), issuer_id(world.region.certificate()));
+    let verified = verify_device(device.chain(), &world.anchors, When::At(NOW), &none).unwrap();
+    assert_eq!(Some(verified.root()), issuer_id(world.region.certificate()));
     let mut crls = Crls::none();
     crls.add(verified.shared());
 

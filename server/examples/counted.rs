@@ -209,5 +209,5 @@ fn requester(connection: u64) -> Requester {
     let device = organisation.issue_device(&subject, &public, valid).expect("a certificate");
     let anchors = TrustAnchors::from_der([region.certificate()]).expect("a root");
     let verified = verify_device(device.chain(), &anchors, When::At(NOW), &Crls::none()).expect("its own region's");
-    Requester::verified(ConnectionId(connection), &verified, &anchors).expect("a whole certificate")
+    Requester::verified(ConnectionId(connection), &verified).expect("a whole certificate")
 }

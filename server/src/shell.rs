@@ -25,6 +25,7 @@ mod submissions;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod verdicts;
 
 use std::fs::DirBuilder;
 use std::io;

@@ -79,6 +79,14 @@ impl TrustAnchors {
         })
     }
 
+    /// The certificate of one of these anchors.
+    pub(super) fn certificate_of(&self, anchor: &TrustAnchor<'_>) -> Option<&CertificateDer<'static>> {
+        let is_it = |own: &TrustAnchor<'_>| {
+            own.subject == anchor.subject && own.subject_public_key_info == anchor.subject_public_key_info
+        };
+        self.anchors.iter().zip(&self.certificates).find_map(|(own, certificate)| is_it(own).then_some(certificate))
+    }
+
     pub(super) fn as_webpki(&self) -> &[TrustAnchor<'static>] {
         &self.anchors
     }

@@ -64,11 +64,6 @@ pub fn issuer_id(certificate: &CertificateDer<'_>) -> Option<IssuerId> {
     IssuerId::from_slice(hash.finish().as_ref())
 }
 
-/// The root that signed an authority's certificate, as an issuer of lists.
-pub fn root_of(authority: &CertificateDer<'_>, anchors: &TrustAnchors) -> Option<IssuerId> {
-    issuer_id(anchors.issuer_of(&Certificate::parse(authority)?)?)
-}
-
 /// Checks that a list is the own one of the holder of `authority`, or of a pinned root where that is absent.
 pub fn verify_crl(
     der: &[u8],

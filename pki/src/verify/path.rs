@@ -23,6 +23,8 @@ pub(super) struct Path<'a> {
     pub(super) leaf: &'a CertificateDer<'a>,
     /// Those between it and the root, its issuer first.
     pub(super) issuers: Vec<CertificateDer<'static>>,
+    /// The pinned root at its end.
+    pub(super) root: CertificateDer<'static>,
     /// The newest list of the leaf's issuer that was used.
     pub(super) crl: Option<CrlSeen>,
 }
@@ -50,10 +52,10 @@ pub(super) fn verify<'a>(
     for moment in moments(&parsed, others, when) {
         let search = Search { end_entity: &end_entity, anchors, moment, usage };
         match search.path(others, None) {
-            Ok(issuers) => {
+            Ok((issuers, root)) => {
                 // From here on this path alone counts: another one must not hide a revocation.
                 let crl = search.require_not_revoked(&issuers, crls, whose)?;
-                return Ok(Path { leaf, issuers, crl });
+                return Ok(Path { leaf, issuers, root, crl });
             }
             Err(error) => {
                 let (not_before, not_after) = parsed.validity();
@@ -94,17 +96,21 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The certificates between the end and the root.
+    /// The certificates between the end and the root, and the root.
     fn path(
         &self,
         others: &[CertificateDer<'_>],
         revocation: Option<RevocationOptions<'_>>,
-    ) -> Result<Vec<CertificateDer<'static>>, webpki::Error> {
+    ) -> Result<(Vec<CertificateDer<'static>>, CertificateDer<'static>), webpki::Error> {
         let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds(self.moment)));
         let anchors = self.anchors.as_webpki();
         let path =
             self.end_entity.verify_for_usage(ALGORITHMS, anchors, others, time, self.usage, revocation, None)?;
-        Ok(path.intermediate_certificates().map(|certificate| certificate.der().into_owned()).collect())
+        let root = self.anchors.certificate_of(path.anchor()).ok_or(webpki::Error::UnknownIssuer)?;
+        Ok((
+            path.intermediate_certificates().map(|certificate| certificate.der().into_owned()).collect(),
+            root.clone(),
+        ))
     }
 
     /// Looks for revocation of the end and of its issuers.
@@ -143,10 +149,10 @@ impl Search<'_> {
         crl: &Crl,
         depth: RevocationCheckDepth,
         unknown: UnknownStatusPolicy,
-    ) -> Result<Vec<CertificateDer<'static>>, webpki::Error> {
+    ) -> Result<(), webpki::Error> {
         let lists = [crl.as_webpki()];
         let options = RevocationOptionsBuilder::new(&lists).map_err(|_| webpki::Error::UnknownRevocationStatus)?;
-        self.path(issuers, Some(options.with_depth(depth).with_status_policy(unknown).build()))
+        self.path(issuers, Some(options.with_depth(depth).with_status_policy(unknown).build())).map(drop)
     }
 }
 
@@ -155,9 +161,9 @@ impl Search<'_> {
 struct Verdict(Option<(CrlSeen, bool)>);
 
 impl Verdict {
-    fn hear<T>(&mut self, crl: &Crl, said: Result<T, webpki::Error>) {
+    fn hear(&mut self, crl: &Crl, said: Result<(), webpki::Error>) {
         let said = match said {
-            Ok(_) => (crl.seen(), false),
+            Ok(()) => (crl.seen(), false),
             Err(webpki::Error::CertRevoked) => (crl.seen(), true),
             // Not by this issuer, or not about this certificate.
             Err(_) => return,

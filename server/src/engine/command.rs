@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kring_pki::verify::{TrustAnchors, VerifiedCrl, VerifiedDevice};
+use kring_pki::verify::{VerifiedCrl, VerifiedDevice};
 use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{DeviceId, Epoch, GroupId, InboxSeq, Seq, Subscription};
 use kring_protocol::message as wire;
@@ -39,14 +39,14 @@ pub struct Requester {
 }
 
 impl Requester {
-    /// A device that has been verified against these roots; none if one of its certificates cannot be read.
-    pub fn verified(connection: ConnectionId, device: &VerifiedDevice, anchors: &TrustAnchors) -> Option<Self> {
+    /// A device that has been verified; none if one of its certificates cannot be read.
+    pub fn verified(connection: ConnectionId, device: &VerifiedDevice) -> Option<Self> {
         Some(Self {
             connection,
             device: device.address().device,
             professional: device.address().professional.clone(),
             organisation: Organisation::new(device.organisation_domain()),
-            listing: Arc::new(Listing::of(device, anchors)?),
+            listing: Arc::new(Listing::of(device)?),
         })
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use kring_pki::verify::{TrustAnchors, VerifiedDevice};
+use kring_pki::verify::VerifiedDevice;
 use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{DeviceId, Timestamp};
 use kring_protocol::limits::{MAX_FOUND, MAX_SEARCH};
@@ -42,8 +42,8 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Of a device that has been verified against these roots.
-    pub fn of(device: &VerifiedDevice, anchors: &TrustAnchors) -> Option<Self> {
+    /// Of a device that has been verified.
+    pub fn of(device: &VerifiedDevice) -> Option<Self> {
         let texts = [
             device.name().as_str(),
             device.organisation().as_str(),
@@ -54,7 +54,7 @@ impl Listing {
         words.sort_unstable();
         words.dedup();
         words.truncate(MAX_WORDS);
-        let credential = Credential::of(device, anchors)?;
+        let credential = Credential::of(device)?;
         let chain = device.chain().iter().map(|certificate| certificate.to_vec().into()).collect();
         Some(Self { words, valid_until: device.valid_until(), credential, chain })
     }

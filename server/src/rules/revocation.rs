@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_lc_rs::digest;
 use kring_pki::form::Serial;
-use kring_pki::verify::{Crl, TrustAnchors, VerifiedCrl, VerifiedDevice, issuer_id, root_of};
+use kring_pki::verify::{Crl, VerifiedCrl, VerifiedDevice, issuer_id};
 use kring_protocol::ids::{CrlDigest, CrlNumber, DeviceId, IssuerId, MessageHash};
 use kring_protocol::limits::{MAX_COUNTER, MAX_CRL, MAX_CRL_ISSUERS};
 use kring_protocol::message::KnownCrl;
@@ -35,13 +35,13 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Of a device that has been verified against these roots.
-    pub fn of(device: &VerifiedDevice, anchors: &TrustAnchors) -> Option<Self> {
+    /// Of a device that has been verified.
+    pub fn of(device: &VerifiedDevice) -> Option<Self> {
         let organisation = device.organisation_certificate();
         Some(Self {
             issuer: issuer_id(organisation)?,
             serial: bytes(device.serial()),
-            root: root_of(organisation, anchors)?,
+            root: device.root(),
             authority: bytes(&Serial::of(organisation)?),
         })
     }

@@ -116,7 +116,7 @@ async fn open(
         connection.close(closing::code(&Refusal::Revoked), &[]);
         return None;
     };
-    let requester = trust.requester(id, &device)?;
+    let requester = Requester::verified(id, &device)?;
     let chain = identity.clone();
     let serials = device.chain().iter().filter_map(Serial::of).collect();
     let entry = Entry { device: device.address().clone(), chain: *identity, serials, quic: connection.clone() };

@@ -25,8 +25,8 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Signatu
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 
+use super::verdicts::Verdicts;
 use crate::config::TlsFiles;
-use crate::engine::{ConnectionId, Requester};
 use crate::keys::{self, KeyError};
 
 /// Why there is no TLS side.
@@ -85,6 +85,7 @@ pub(crate) struct Trust {
     files: Vec<FileList>,
     taken: BTreeMap<IssuerId, Arc<Crl>>,
     crls: Crls,
+    verdicts: Verdicts<VerifiedDevice>,
 }
 
 /// A list from a file.
@@ -117,15 +118,15 @@ impl Trust {
                 lists.push(FileList { crl, beside: beside.clone() });
             }
         }
-        Ok(Self { anchors, files: lists, taken: BTreeMap::new(), crls: Crls::none() }.assembled())
+        Ok(Self::assembled(anchors, lists, BTreeMap::new()))
     }
 
-    fn assembled(mut self) -> Self {
-        self.crls = Crls::none();
-        for crl in self.files.iter().map(|file| &file.crl).chain(self.taken.values()) {
-            self.crls.add(crl.clone());
+    fn assembled(anchors: TrustAnchors, files: Vec<FileList>, taken: BTreeMap<IssuerId, Arc<Crl>>) -> Self {
+        let mut crls = Crls::none();
+        for crl in files.iter().map(|file| &file.crl).chain(taken.values()) {
+            crls.add(crl.clone());
         }
-        self
+        Self { anchors, files, taken, crls, verdicts: Verdicts::default() }
     }
 
     /// The same with one more list, unless there is a newer one of its issuer.
@@ -136,7 +137,7 @@ impl Trust {
         if !newer {
             taken.insert(list.issuer(), list.shared());
         }
-        Self { anchors: self.anchors.clone(), files, taken, crls: Crls::none() }.assembled()
+        Self::assembled(self.anchors.clone(), files, taken)
     }
 
     /// The lists of the files whose issuer can be told: by a root, or by a certificate in the same file.
@@ -161,13 +162,16 @@ impl Trust {
     }
 
     /// Judges a device's chain at a moment.
-    pub(crate) fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<VerifiedDevice, Untrusted> {
-        verify_device(chain, &self.anchors, When::At(now), &self.crls)
-    }
-
-    /// A device that was judged so, as the engine knows it.
-    pub(crate) fn requester(&self, connection: ConnectionId, device: &VerifiedDevice) -> Option<Requester> {
-        Requester::verified(connection, device, &self.anchors)
+    pub(crate) fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: Timestamp,
+    ) -> Result<Arc<VerifiedDevice>, Untrusted> {
+        self.verdicts.over(chain, now, || {
+            let device = verify_device(chain, &self.anchors, When::At(now), &self.crls)?;
+            let until = device.valid_until();
+            Ok((device, until))
+        })
     }
 }
 
@@ -192,7 +196,7 @@ impl Believed {
         let fresh = Trust::load(files)?;
         let known = fresh.known_lists(now);
         let mut trust = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *trust = Arc::new(Trust { taken: trust.taken.clone(), ..fresh }.assembled());
+        *trust = Arc::new(Trust::assembled(fresh.anchors, fresh.files, trust.taken.clone()));
         Ok(known)
     }
 }

@@ -133,8 +133,8 @@ impl Relay {
         now: Timestamp,
     ) -> Result<Result<HelloFacts, Refusal>, Crashed> {
         let pushes = Arc::new(Pushes::default());
-        let (device, anchors) = region().verified(device);
-        let requester = Requester::verified(ConnectionId(number), &device, &anchors).expect("a whole certificate");
+        let device = region().verified(device);
+        let requester = Requester::verified(ConnectionId(number), &device).expect("a whole certificate");
         let command = Command::Connect { requester: requester.clone(), outbound: pushes.clone() };
         Ok(match self.ask(command, now)? {
             Ok(Answer::Hello(facts)) => {

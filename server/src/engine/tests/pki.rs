@@ -73,7 +73,7 @@ impl Pki {
 
 /// A connection of this device.
 pub(super) fn requester(connection: u64, address: &str, device: u8) -> Requester {
-    PKI.with(|pki| Requester::verified(ConnectionId(connection), &pki.device(address, device), &pki.anchors).unwrap())
+    PKI.with(|pki| Requester::verified(ConnectionId(connection), &pki.device(address, device)).unwrap())
 }
 
 fn revocations(serials: impl Iterator<Item = Serial>) -> Vec<Revocation> {
