@@ -44,16 +44,11 @@ mod words;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use mimalloc::MiMalloc;
 
 use crate::arguments::{Arguments, Command};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::Output;
 use crate::words::say;
-
-/// The relay that this program runs allocates for every packet, record and page of its database.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     words::choose(words::wished());
