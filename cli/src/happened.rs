@@ -1,6 +1,5 @@
 //! What has happened besides items, in words; and what of it every command warns of, because it may never be told again.
 
-use kring_client::api::ClientEvent;
 use kring_client::case::{CaseId, DutyStep, FileStatement, Member};
 use kring_client::conversation::Event;
 
@@ -9,6 +8,7 @@ use crate::lines;
 use crate::words::{Told, say};
 
 /// Something that a person should know whatever they were about to do.
+#[derive(PartialEq, Eq)]
 pub(crate) struct Warning {
     /// The case that it concerns, if it is one.
     pub(crate) case: Option<CaseId>,
@@ -19,8 +19,7 @@ pub(crate) struct Warning {
 }
 
 /// What of an event every command warns of.
-pub(crate) fn warning(event: &ClientEvent) -> Option<Warning> {
-    let ClientEvent::Conversation(event) = event else { return None };
+pub(crate) fn warning(event: &Event) -> Option<Warning> {
     let warns = matches!(
         event,
         Event::Dropped { .. }

@@ -9,6 +9,7 @@ use kring_client::audit::{Activity, Note};
 use kring_client::case::{CaseId, CaseStatus, CaseView};
 use kring_client::conversation::Event;
 use kring_client::identity::Profile;
+use kring_protocol::address::DeviceAddress;
 
 use crate::arguments::GlobalArguments;
 use crate::audit::Form;
@@ -138,13 +139,32 @@ impl Session {
         let own = self.client.address().clone();
         self.client.close().await;
         let Some(mut happened) = self.happened else { return };
+        let mut events = Vec::new();
         while let Some(event) = happened.next().await {
-            // Whoever has just ordered it need not be warned of it.
-            let ordered = matches!(&event, ClientEvent::Conversation(Event::Erasing { by, .. }) if *by == own);
-            if let Some(warning) = warning(&event).filter(|_| !ordered) {
-                self.output.warning(&warning);
+            if let ClientEvent::Conversation(event) = event {
+                events.push(event);
             }
         }
+        // Said once, however often it has happened.
+        let mut said = Vec::new();
+        for event in events.iter().filter(|event| !is_over(event, &events, &own)) {
+            if let Some(warning) = warning(event).filter(|warning| !said.contains(warning)) {
+                self.output.warning(&warning);
+                said.push(warning);
+            }
+        }
+    }
+}
+
+/// Whether nobody need be warned of an event any more: the alert has left this device since, or they have just ordered
+/// it themselves.
+fn is_over(event: &Event, all: &[Event], own: &DeviceAddress) -> bool {
+    match event {
+        Event::AlertNotSent { item, .. } => {
+            all.iter().any(|other| matches!(other, Event::Relayed { item: relayed, .. } if relayed == item))
+        }
+        Event::Erasing { by, .. } => by == own,
+        _ => false,
     }
 }
 
