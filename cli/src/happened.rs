@@ -18,6 +18,11 @@ pub(crate) struct Warning {
     pub(crate) message: String,
 }
 
+/// An alert is still on this device.
+pub(crate) fn alert_not_sent(case: CaseId) -> Warning {
+    Warning { case: Some(case), name: "alert_not_sent", message: say!("event-alert-not-sent") }
+}
+
 /// What of an event every command warns of.
 pub(crate) fn warning(event: &Event) -> Option<Warning> {
     let warns = matches!(

@@ -13,7 +13,7 @@ use kring_protocol::address::DeviceAddress;
 
 use crate::arguments::GlobalArguments;
 use crate::audit::Form;
-use crate::happened::{Warning, warning};
+use crate::happened::{Warning, alert_not_sent, warning};
 use crate::names;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::Output;
@@ -137,6 +137,7 @@ impl Session {
             self.output.warning(&Warning { case: None, name: "audit_not_forwarded", message });
         }
         let own = self.client.address().clone();
+        let unsent = self.client.unsent_alerts().await.unwrap_or_default();
         self.client.close().await;
         let Some(mut happened) = self.happened else { return };
         let mut events = Vec::new();
@@ -147,8 +148,9 @@ impl Session {
         }
         // Said once, however often it has happened.
         let mut said = Vec::new();
-        for event in events.iter().filter(|event| !is_over(event, &events, &own)) {
-            if let Some(warning) = warning(event).filter(|warning| !said.contains(warning)) {
+        let happened = events.iter().filter(|event| !is_over(event, &own)).filter_map(warning);
+        for warning in happened.chain(unsent.into_iter().map(alert_not_sent)) {
+            if !said.contains(&warning) {
                 self.output.warning(&warning);
                 said.push(warning);
             }
@@ -156,13 +158,11 @@ impl Session {
     }
 }
 
-/// Whether nobody need be warned of an event any more: the alert has left this device since, or they have just ordered
-/// it themselves.
-fn is_over(event: &Event, all: &[Event], own: &DeviceAddress) -> bool {
+/// Whether nobody need be warned of an event: they have just ordered it themselves, or it is about an alert that had not
+/// left this device then.
+fn is_over(event: &Event, own: &DeviceAddress) -> bool {
     match event {
-        Event::AlertNotSent { item, .. } => {
-            all.iter().any(|other| matches!(other, Event::Relayed { item: relayed, .. } if relayed == item))
-        }
+        Event::AlertNotSent { .. } => true,
         Event::Erasing { by, .. } => by == own,
         _ => false,
     }
