@@ -17,6 +17,7 @@ use crate::names;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
 use crate::session::{Session, in_step};
+use crate::things::state;
 use crate::timeline;
 use crate::words::{Told, say};
 
@@ -43,6 +44,9 @@ pub(crate) enum CaseCommand {
     Show {
         /// The case: the beginning of its title or id.
         case: String,
+        /// As it was after this record.
+        #[arg(long, value_name = "SEQ")]
+        as_of: Option<u64>,
     },
     /// Add a professional, with all devices
     Add {
@@ -279,14 +283,15 @@ async fn act(session: &Session, command: CaseCommand, output: Output) -> Outcome
             }
             cases.iter().try_for_each(|view| output.print(&CaseLine::from(view)))
         }
-        CaseCommand::Show { case } => {
+        CaseCommand::Show { case, as_of } => {
             session.try_to_catch_up().await?;
             let (case, view) = session.case(&case).await?;
             output.print(&CaseLine::from(&view))?;
-            for member in case.members().await? {
-                output.print(&MemberLine::from(&member))?;
+            let state = state(&case, as_of).await?;
+            match as_of {
+                Some(_) => timeline::people(&state, output)?,
+                None => case.members().await?.iter().try_for_each(|it| output.print(&MemberLine::from(it)))?,
             }
-            let state = case.state().await?;
             output.print(&DutiesLine::of(case.id(), &state))?;
             for (id, handover) in state.open_handovers() {
                 output.print(&HandoverLine::of(&case.id().to_hex(), id, handover, false))?;

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
+use std::time::Duration;
 
 use clap::Subcommand;
+use kring_client::api::ClientEvent;
+use kring_client::case::{CaseStatus, CaseView};
+use kring_client::conversation::{Event, NotAdded};
 use kring_client::identity::SafetyNumber;
 use kring_protocol::ids::DeviceId;
 use serde::Serialize;
@@ -12,7 +16,7 @@ use crate::arguments::GlobalArguments;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
 use crate::session::Session;
-use crate::words::say;
+use crate::words::{Told, say};
 
 /// What can be done with one's own devices.
 #[derive(Debug, Subcommand)]
@@ -140,12 +144,29 @@ async fn add(session: &Session, device: &str, number: Option<String>, output: Ou
         .parse()
         .map_err(|_| Failure::advised(Cause::Usage, say!("device-number-form"), say!("device-number-form-advice")))?;
     session.try_to_catch_up().await?;
-    let cases = session.client.cases().await?.len() as u64;
+    let mut events = session.client.events();
     session.client.add_own_device(id, number).await?;
     session.outbox_empty().await?;
+    // What has happened until now is there to be read; nothing is waited for.
+    while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, events.next()).await {
+        if let Some(reason) = refused(&event, id) {
+            let what = say!("device-not-added", device = id.to_hex(), reason = reason.told());
+            return Err(Failure::advised(Cause::Refused, what, say!("device-not-added-advice")));
+        }
+    }
     let there = devices(session).await?.get(&id).map_or(0, |line| line.cases);
     output.print(&ChangedLine { device: id.to_hex(), change: "added", cases: there })?;
-    pending(cases.saturating_sub(there))
+    pending(lacking(session, id).await?)
+}
+
+/// Why a device is not added, if that is what has happened.
+fn refused(event: &ClientEvent, id: DeviceId) -> Option<&NotAdded> {
+    match event {
+        ClientEvent::Conversation(Event::NotAdded { device, reason, .. }) => {
+            (device.is_none_or(|device| device == id) && *reason != NotAdded::Already).then_some(reason)
+        }
+        _ => None,
+    }
 }
 
 fn pending(cases: u64) -> Outcome {
@@ -156,6 +177,26 @@ fn pending(cases: u64) -> Outcome {
             say!("device-pending", cases = cases),
             say!("device-pending-advice"),
         )),
+    }
+}
+
+/// How many open cases a device is not in.
+async fn lacking(session: &Session, id: DeviceId) -> Outcome<u64> {
+    let mut count = 0;
+    for view in session.client.cases().await?.iter().filter(|view| view.status == CaseStatus::Open) {
+        let members = session.client.case(view.case).await?.members().await?;
+        count += u64::from(members.iter().all(|member| member.address.device != id));
+    }
+    Ok(count)
+}
+
+/// Whether this device still is in a case.
+fn is_in(view: &CaseView) -> bool {
+    match view.status {
+        CaseStatus::Opening | CaseStatus::Open | CaseStatus::Leaving | CaseStatus::Closed | CaseStatus::Broken => {
+            true
+        }
+        CaseStatus::Left | CaseStatus::OutOfStep | CaseStatus::Erasing => false,
     }
 }
 
@@ -170,7 +211,7 @@ async fn devices(session: &Session) -> Outcome<BTreeMap<DeviceId, DeviceLine>> {
         cases: 0,
     };
     let mut devices = BTreeMap::from([(own.device, line(&own, session.client.number()))]);
-    for view in session.client.cases().await? {
+    for view in session.client.cases().await?.into_iter().filter(is_in) {
         let numbers = session.client.case(view.case).await?.numbers().await?;
         for (member, number) in numbers.devices {
             if member.address.professional == own.professional {

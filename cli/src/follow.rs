@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::arguments::GlobalArguments;
+use crate::clock::local;
 use crate::happened::describe;
 use crate::lines::visible;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -150,24 +151,26 @@ fn typed_lines() -> mpsc::Receiver<String> {
 
 /// Prints an event of this case that is not an item. Returns whether nothing more will come.
 fn told(event: &ClientEvent, case: &Case, session: &Session, output: Output) -> Outcome<bool> {
+    let of_device = |event, message: String| {
+        if output.json() {
+            output.print(&EventLine { case: case.id().to_hex(), event, message })?;
+        } else {
+            output.note(&format!("  ({message})"));
+        }
+        Ok(false)
+    };
     let event = match event {
         ClientEvent::Conversation(event) => event,
         ClientEvent::Disconnected(error) => {
-            output.note(&format!("  ({})", say!("follow-offline", reason = error.told())));
-            return Ok(false);
+            return of_device("disconnected", say!("follow-offline", reason = error.told()));
         }
-        ClientEvent::Connected => {
-            output.note(&format!("  ({})", say!("follow-connected")));
-            return Ok(false);
-        }
+        ClientEvent::Connected => return of_device("connected", say!("follow-connected")),
         ClientEvent::StoreFailed(error) => return Err(Failure::from(*error)),
         ClientEvent::CertificateEnds { at } => {
-            output.note(&format!("  ({})", say!("certificate-ends", at = crate::clock::local(*at))));
-            return Ok(false);
+            return of_device("certificate_ends", say!("certificate-ends", at = local(*at)));
         }
         ClientEvent::CertificateRenewed { until } => {
-            output.note(&format!("  (this device has its next certificate, until {})", crate::clock::local(*until)));
-            return Ok(false);
+            return of_device("next_certificate", say!("certificate-next", until = local(*until)));
         }
         ClientEvent::CaughtUp | ClientEvent::Lagged { .. } => return Ok(false),
     };

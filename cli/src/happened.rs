@@ -1,6 +1,5 @@
 //! What has happened besides items, in words; and what of it every command warns of, because it may never be told again.
 
-use kring_client::api::ClientEvent;
 use kring_client::case::{CaseId, DutyStep, FileStatement, Member};
 use kring_client::conversation::Event;
 
@@ -9,6 +8,7 @@ use crate::lines;
 use crate::words::{Told, say};
 
 /// Something that a person should know whatever they were about to do.
+#[derive(PartialEq, Eq)]
 pub(crate) struct Warning {
     /// The case that it concerns, if it is one.
     pub(crate) case: Option<CaseId>,
@@ -18,9 +18,13 @@ pub(crate) struct Warning {
     pub(crate) message: String,
 }
 
+/// An alert is still on this device.
+pub(crate) fn alert_not_sent(case: CaseId) -> Warning {
+    Warning { case: Some(case), name: "alert_not_sent", message: say!("event-alert-not-sent") }
+}
+
 /// What of an event every command warns of.
-pub(crate) fn warning(event: &ClientEvent) -> Option<Warning> {
-    let ClientEvent::Conversation(event) = event else { return None };
+pub(crate) fn warning(event: &Event) -> Option<Warning> {
     let warns = matches!(
         event,
         Event::Dropped { .. }

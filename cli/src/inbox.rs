@@ -74,7 +74,10 @@ async fn inbox(session: &Session, output: Output) -> Outcome {
         ends.extend(closing::waiting(&state, &domain, view.role).map(|end| (view.clone(), end)));
         let count = case.unread(MOST_UNREAD).await?;
         if count > 0 {
-            unread.push((view, count));
+            let new = case.items(case.read_up_to().await?, MOST_UNREAD).await?;
+            let own = &session.client.address().professional;
+            let mentioning = new.iter().filter(|item| !item.own && item.body.mentions().contains(own)).count();
+            unread.push((view, mentioning, count));
         }
     }
     all.sort_by_key(|(_, _, waiting)| *waiting);
@@ -107,16 +110,20 @@ async fn inbox(session: &Session, output: Output) -> Outcome {
             shown,
         })?;
     }
-    for (view, count) in unread {
-        output.print(&WaitingLine {
-            case: view.case.to_hex(),
-            title: view.title,
-            what: "unread",
-            id: None,
-            due: None,
-            unread: Some(count),
-            shown: say!("inbox-unread", count = count),
-        })?;
+    for (view, mentioning, count) in unread {
+        let mentioned = ("mentioned", mentioning, say!("inbox-mentioned", count = mentioning));
+        let others = ("unread", count, say!("inbox-unread", count = count));
+        for (what, count, shown) in [mentioned, others].into_iter().filter(|(_, count, _)| *count > 0) {
+            output.print(&WaitingLine {
+                case: view.case.to_hex(),
+                title: view.title.clone(),
+                what,
+                id: None,
+                due: None,
+                unread: Some(count),
+                shown,
+            })?;
+        }
     }
     Ok(())
 }

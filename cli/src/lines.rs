@@ -77,6 +77,9 @@ pub(crate) struct ItemLine {
     restricted: bool,
     media_type: Option<String>,
     text: Option<String>,
+    /// Addresses of those whom its text mentions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mentions: Vec<String>,
     /// What it states, where it is of one of our own kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     statement: Option<serde_json::Value>,
@@ -255,6 +258,7 @@ impl From<&Item> for ItemLine {
             restricted: item.sensitivity == Sensitivity::Restricted,
             media_type,
             text,
+            mentions: item.body.mentions().iter().map(ToString::to_string).collect(),
             statement: item.body.statement().map(statement::fields),
             refused: match item.verdict {
                 Verdict::Refused(reason) => Some(reason),

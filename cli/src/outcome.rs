@@ -176,6 +176,7 @@ impl From<CommandError> for Failure {
             | CommandError::CoordinatorHeard { .. }
             | CommandError::NothingToClaim
             | CommandError::NotOwnDevice
+            | CommandError::OtherNumber
             | CommandError::SoleCoordinator
             | CommandError::SoleResponsible
             | CommandError::Duty(_)

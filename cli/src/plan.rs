@@ -6,7 +6,7 @@
 mod form;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use kring_client::audit::{Activity, Note};
@@ -91,6 +91,9 @@ pub(crate) enum PlanCommand {
         /// The older version; without it the one on top of which it was written.
         #[arg(long, value_name = "PLAN")]
         from: Option<String>,
+        /// As it was after this record.
+        #[arg(long, value_name = "SEQ")]
+        as_of: Option<u64>,
     },
     /// Show a version, without one that in force, and how far the others are
     Show {
@@ -112,9 +115,12 @@ pub(crate) enum PlanCommand {
         case: String,
         /// The version: the beginning of its id; without it the one in force.
         plan: Option<String>,
-        /// Where to; without it standard output.
+        /// Where to; without it, or with -, standard output.
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
+        /// As it was after this record.
+        #[arg(long, value_name = "SEQ")]
+        as_of: Option<u64>,
     },
     /// Write a version on top of several that stand beside each other
     Merge {
@@ -328,12 +334,13 @@ async fn act(session: &Session, command: PlanCommand, global: &GlobalArguments, 
             let (id, of) = one(&now, plan.as_deref(), not_in_force)?;
             PlanSays::Reject { plan: id, hash: of.hash, reason: text(reason, &global.profile, "", output)? }
         }
-        PlanCommand::Diff { plan, from, .. } => {
+        PlanCommand::Diff { plan, from, as_of, .. } => {
+            let then = state(&case, as_of).await?;
             let not_in_force = |plan: &Plan| !matches!(plan.phase, PlanPhase::Active);
-            let (_, newer) = one(&now, plan.as_deref(), not_in_force)?;
+            let (_, newer) = one(&then, plan.as_deref(), not_in_force)?;
             let older = match from {
-                Some(words) => Some(one(&now, Some(&words), |_| true)?.1),
-                None => newer.parents.first().and_then(|parent| now.plan(*parent)),
+                Some(words) => Some(one(&then, Some(&words), |_| true)?.1),
+                None => newer.parents.first().and_then(|parent| then.plan(*parent)),
             };
             return differences(newer, older, output);
         }
@@ -341,11 +348,12 @@ async fn act(session: &Session, command: PlanCommand, global: &GlobalArguments, 
             let then = state(&case, as_of).await?;
             return show(session, &case_id, &then, plan.as_deref(), output).await;
         }
-        PlanCommand::Export { plan, to, .. } => {
-            let (_, of) = one(&now, plan.as_deref(), |plan| matches!(plan.phase, PlanPhase::Active))?;
+        PlanCommand::Export { plan, to, as_of, .. } => {
+            let then = state(&case, as_of).await?;
+            let (_, of) = one(&then, plan.as_deref(), |plan| matches!(plan.phase, PlanPhase::Active))?;
             let note = Note::done(Activity::Exported).in_case(case.id()).of("plan");
             session.client.record(note).await?;
-            return match to {
+            return match to.filter(|file| file != Path::new("-")) {
                 None => output.plain(&page(of)),
                 Some(file) => std::fs::write(&file, page(of))
                     .map_err(|error| Failure::file(&say!("doing-written"), &file, &error)),
@@ -369,7 +377,7 @@ fn draft(
     let written = match (input, editor()) {
         (Some(file), _) => file_or_input(&file, output)?,
         (None, Some(editor)) => edited(&editor, &global.profile, &begin)?,
-        (None, None) => file_or_input(std::path::Path::new("-"), output)?,
+        (None, None) => file_or_input(Path::new("-"), output)?,
     };
     let plan = PlanForm::read(&written)?.content()?;
     Ok(PlanSays::Draft { parents, plan })

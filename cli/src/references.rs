@@ -22,7 +22,7 @@ const PAGE: usize = 500;
 pub(crate) struct References(HashMap<ItemId, Position>);
 
 impl References {
-    /// An item's line, with what it answers and replaces by their numbers.
+    /// An item's line, with what it answers and replaces by their numbers, and whom it mentions.
     pub(crate) fn line(&mut self, item: &Item) -> ItemLine {
         self.0.insert(item.id, item.position);
         let called = |id: ItemId| match self.0.get(&id) {
@@ -31,7 +31,9 @@ impl References {
         };
         let answers = item.in_reply_to.map(|id| say!("item-answers", what = called(id)));
         let replaces = item.replaces.map(|id| say!("item-replaces", what = called(id)));
-        ItemLine::from(item).referring(answers.into_iter().chain(replaces).collect())
+        let mentioned: Vec<String> = item.body.mentions().iter().map(ToString::to_string).collect();
+        let mentions = (!mentioned.is_empty()).then(|| say!("item-mentions", who = mentioned.join(", ")));
+        ItemLine::from(item).referring(answers.into_iter().chain(replaces).chain(mentions).collect())
     }
 }
 

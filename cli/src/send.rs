@@ -1,11 +1,12 @@
 //! `kring send`: stores the message on this device, then waits until it is durable at the relay.
 
 use clap::Args;
-use kring_client::case::{DraftBody, ItemDraft, Sensitivity};
+use kring_client::case::{Body, DraftBody, ItemDraft, Sensitivity};
 use kring_protocol::ids::Timestamp;
 
 use crate::alert::moment;
 use crate::arguments::GlobalArguments;
+use crate::names;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::Output;
 use crate::references::item;
@@ -23,6 +24,7 @@ EXAMPLES:
   kring send familie - --about kind-2 --purpose \"veiligheidsplan\" < verslag.md
   kring send familie \"Voor straks.\" --no-wait
   kring send familie \"Ja, om drie uur.\" --reply-to 12
+  kring send familie \"Kun jij vanmiddag?\" --mention b.devries
   kring send familie \"Om vier uur.\" --edit 13
   kring send familie --take-back 13
   kring send familie \"De sleutel ligt bij de buren.\" --expires +2d
@@ -34,6 +36,9 @@ pub(crate) struct SendArguments {
     case: String,
     /// What to say, as Markdown; - for standard input.
     text: Option<String>,
+    /// A member who is mentioned: the beginning of the address, once for each; it waits for them in `kring inbox`.
+    #[arg(long, value_name = "MEMBER", conflicts_with = "take_back")]
+    mention: Vec<String>,
     /// Which item it answers: the number that `kring read` shows, or the beginning of its id.
     #[arg(long, value_name = "ITEM")]
     reply_to: Option<String>,
@@ -78,7 +83,11 @@ pub(crate) async fn run(arguments: SendArguments, global: &GlobalArguments, outp
         expires: arguments.expires.as_deref().map(moment).transpose()?.map(whole_second),
         ..body
     };
-    let refers = (arguments.reply_to, arguments.edit.or(arguments.take_back));
+    let refers = Refers {
+        mentions: arguments.mention,
+        answers: arguments.reply_to,
+        replaces: arguments.edit.or(arguments.take_back),
+    };
     let no_wait = arguments.no_wait || global.offline;
     let global = GlobalArguments { offline: no_wait, ..global.clone() };
     let session = Session::open(&global, output).await?;
@@ -88,22 +97,35 @@ pub(crate) async fn run(arguments: SendArguments, global: &GlobalArguments, outp
     output.print(&sent?)
 }
 
-/// What an item answers and what it replaces, in the user's words.
-type Refers = (Option<String>, Option<String>);
+/// Whom an item mentions, what it answers and what it replaces, in the user's words.
+struct Refers {
+    mentions: Vec<String>,
+    answers: Option<String>,
+    replaces: Option<String>,
+}
 
 async fn send(
     session: &Session,
     case: &str,
-    (mut draft, (answers, replaces)): (ItemDraft, Refers),
+    (mut draft, refers): (ItemDraft, Refers),
     anyway: bool,
     no_wait: bool,
 ) -> Outcome<SentLine> {
     let (case, view) = session.case(case).await?;
     in_step(&view)?;
-    if let Some(words) = answers {
+    if let DraftBody::Markdown(text) = &mut draft.body {
+        let members = case.members().await?;
+        for words in refers.mentions.iter().rev() {
+            let who = names::member(&members, words)?;
+            let name = members.iter().find(|member| member.address.professional == *who);
+            let name = name.map_or_else(|| who.name(), |member| member.name.as_str());
+            *text = format!("{} {text}", Body::mention(name, who));
+        }
+    }
+    if let Some(words) = refers.answers {
         draft.in_reply_to = Some(item(&case, &words).await?.id);
     }
-    if let Some(words) = replaces {
+    if let Some(words) = refers.replaces {
         let earlier = item(&case, &words).await?;
         if !earlier.own {
             return Err(Failure::advised(Cause::Refused, say!("not-your-item"), say!("not-your-item-advice")));

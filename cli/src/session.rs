@@ -9,10 +9,11 @@ use kring_client::audit::{Activity, Note};
 use kring_client::case::{CaseId, CaseStatus, CaseView};
 use kring_client::conversation::Event;
 use kring_client::identity::Profile;
+use kring_protocol::address::DeviceAddress;
 
 use crate::arguments::GlobalArguments;
 use crate::audit::Form;
-use crate::happened::{Warning, warning};
+use crate::happened::{Warning, alert_not_sent, warning};
 use crate::names;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::Output;
@@ -136,15 +137,34 @@ impl Session {
             self.output.warning(&Warning { case: None, name: "audit_not_forwarded", message });
         }
         let own = self.client.address().clone();
+        let unsent = self.client.unsent_alerts().await.unwrap_or_default();
         self.client.close().await;
         let Some(mut happened) = self.happened else { return };
+        let mut events = Vec::new();
         while let Some(event) = happened.next().await {
-            // Whoever has just ordered it need not be warned of it.
-            let ordered = matches!(&event, ClientEvent::Conversation(Event::Erasing { by, .. }) if *by == own);
-            if let Some(warning) = warning(&event).filter(|_| !ordered) {
-                self.output.warning(&warning);
+            if let ClientEvent::Conversation(event) = event {
+                events.push(event);
             }
         }
+        // Said once, however often it has happened.
+        let mut said = Vec::new();
+        let happened = events.iter().filter(|event| !is_over(event, &own)).filter_map(warning);
+        for warning in happened.chain(unsent.into_iter().map(alert_not_sent)) {
+            if !said.contains(&warning) {
+                self.output.warning(&warning);
+                said.push(warning);
+            }
+        }
+    }
+}
+
+/// Whether nobody need be warned of an event: they have just ordered it themselves, or it is about an alert that had not
+/// left this device then.
+fn is_over(event: &Event, own: &DeviceAddress) -> bool {
+    match event {
+        Event::AlertNotSent { .. } => true,
+        Event::Erasing { by, .. } => by == own,
+        _ => false,
     }
 }
 

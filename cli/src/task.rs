@@ -1,22 +1,23 @@
 //! `kring task`: who does what by when.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use kring_client::case::task::{Origin, Task, TaskPhase, TaskSays};
 use kring_client::case::{CaseState, ItemId, Statement};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::alert::moment;
 use crate::arguments::GlobalArguments;
 use crate::clock::{local, rfc3339};
 use crate::lines::visible;
 use crate::names;
-use crate::outcome::Outcome;
+use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
 use crate::say::{self, Labels};
 use crate::session::{Session, in_step};
-use crate::text::text;
+use crate::text::{file_or_input, text};
 use crate::things::{short, state, thing};
 use crate::words::say;
 
@@ -37,10 +38,14 @@ pub(crate) enum TaskCommand {
         /// The case: the beginning of its title or id.
         case: String,
         /// What has to be done, in a line.
-        title: String,
+        #[arg(required_unless_present = "input")]
+        title: Option<String>,
         /// The details; - for standard input.
         #[arg(long)]
         text: Option<String>,
+        /// All of it as JSON from a file, or - for standard input.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["title", "text", "owner", "due", "about", "purpose"])]
+        input: Option<PathBuf>,
         /// Who is asked to do it: the beginning of the address; without it whoever takes it.
         #[arg(long, value_name = "MEMBER")]
         owner: Option<String>,
@@ -128,6 +133,28 @@ pub(crate) enum TaskCommand {
         #[arg(long, value_name = "SEQ")]
         as_of: Option<u64>,
     },
+}
+
+/// A task as `--input` takes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TaskInput {
+    title: String,
+    text: Option<String>,
+    owner: Option<String>,
+    due: Option<String>,
+    #[serde(default)]
+    about: Vec<String>,
+    purpose: Option<String>,
+}
+
+impl TaskInput {
+    fn read(json: &str) -> Outcome<Self> {
+        serde_json::from_str(json).map_err(|error| {
+            let what = say!("input-not-understood", reason = error.to_string());
+            Failure::advised(Cause::Usage, what, say!("input-form"))
+        })
+    }
 }
 
 /// One task.
@@ -255,8 +282,14 @@ async fn act(session: &Session, command: TaskCommand, global: &GlobalArguments, 
     };
     let mut labels = Labels::default();
     let says = match command {
-        TaskCommand::Create { title, text, owner: who, due, labels: given, .. } => {
-            labels = given;
+        TaskCommand::Create { title, text, owner: who, due, labels: given, input, .. } => {
+            let Labels { about, purpose } = given;
+            let given = TaskInput { title: title.unwrap_or_default(), text, owner: who, due, about, purpose };
+            let TaskInput { title, text, owner: who, due, about, purpose } = match input {
+                Some(file) => TaskInput::read(&file_or_input(&file, output)?)?,
+                None => given,
+            };
+            labels = Labels { about, purpose };
             let text = match text {
                 Some(text) => write(Some(text))?,
                 None => String::new(),

@@ -2,14 +2,12 @@
 //! one can be meant. And the state of a case as it was at a record.
 
 use kring_client::api::Case;
-use kring_client::case::{CaseState, ItemId, Position};
+use kring_client::case::{CaseState, ItemId};
+use kring_protocol::ids::Seq;
 
 use crate::names::SHORT_ID;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::words::say;
-
-/// Items that are taken from the store at once.
-const PAGE: usize = 500;
 
 /// The thing that is meant among candidates, each with what it is shown as.
 pub(crate) fn thing(candidates: &[(ItemId, String)], words: Option<&str>) -> Outcome<ItemId> {
@@ -43,29 +41,7 @@ pub(crate) fn short(id: ItemId) -> String {
 pub(crate) async fn state(case: &Case, as_of: Option<u64>) -> Outcome<CaseState> {
     match as_of {
         None => Ok(case.state().await?),
-        Some(record) => Ok(case.state_as_of(position(case, record).await?).await?),
-    }
-}
-
-/// The last item at or before a record. Records begin again in a successor group; the last group's are meant.
-pub(crate) async fn position(case: &Case, record: u64) -> Outcome<Position> {
-    let (mut at, mut before) = (Position(0), 0);
-    let mut wanted = Position(0);
-    loop {
-        let page = case.items(at, PAGE).await?;
-        for item in &page {
-            if item.seq.0 < before {
-                // A new group: all that came before it counts.
-                wanted = at;
-            }
-            if item.seq.0 <= record {
-                wanted = item.position;
-            }
-            (at, before) = (item.position, item.seq.0);
-        }
-        if page.len() < PAGE {
-            return Ok(wanted);
-        }
+        Some(record) => Ok(case.as_of(Seq(record)).await?.state),
     }
 }
 

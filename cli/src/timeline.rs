@@ -4,7 +4,8 @@
 use std::io::{self, Write};
 
 use kring_client::api::Case;
-use kring_client::case::{CaseView, Position, Role};
+use kring_client::case::{CaseState, CaseView, Position, Role};
+use kring_protocol::ids::Seq;
 use serde::Serialize;
 
 use crate::alert::AlertLine;
@@ -18,7 +19,7 @@ use crate::plan;
 use crate::references::References;
 use crate::session::Session;
 use crate::task::TaskLine;
-use crate::things::{position, short, state};
+use crate::things::short;
 use crate::words::say;
 
 mod steps;
@@ -50,10 +51,11 @@ pub(crate) async fn print(
     output: Output,
 ) -> Outcome {
     let heading = |part, shown| output.print(&Heading { part, shown });
-    let until = match as_of {
-        Some(record) => position(case, record).await?,
-        None => Position(u64::MAX),
+    let then = match as_of {
+        Some(record) => Some(case.as_of(Seq(record)).await?),
+        None => None,
     };
+    let until = then.as_ref().map_or(Position(u64::MAX), |then| then.last);
     heading("case", say!("timeline-case", title = visible(&view.title)))?;
     if as_of.is_none() {
         for member in case.members().await? {
@@ -69,7 +71,8 @@ pub(crate) async fn print(
             (changes[next].after, steps::steps(&id, before, &changes[next]))
         })
         .collect();
-    let mut turns = turns.iter().take_while(|(after, _)| *after <= until).peekable();
+    let counted = then.as_ref().map_or(turns.len(), |then| then.changes);
+    let mut turns = turns.iter().take(counted).peekable();
     let (mut at, mut count) = (Position(0), 0);
     let mut references = References::default();
     'pages: loop {
@@ -89,19 +92,13 @@ pub(crate) async fn print(
         }
     }
     turns.try_for_each(|(_, lines)| lines.iter().try_for_each(|line| output.print(line)))?;
-    let state = state(case, as_of).await?;
+    let state = match then {
+        Some(then) => then.state,
+        None => case.state().await?,
+    };
     heading("state", say!("timeline-state"))?;
     if as_of.is_some() {
-        for person in state.members().people() {
-            let name = person.present.as_ref().map_or_else(String::new, |present| visible(&present.name));
-            let shown = format!("  {:<11} {name}  ({})", role_word(person.role), person.professional);
-            output.print(&Person {
-                address: person.professional.to_string(),
-                role: crate::lines::role(person.role),
-                coordinator: person.role == Role::Coordinator,
-                shown,
-            })?;
-        }
+        people(&state, output)?;
     }
     output.print(&DutiesLine::of(view.case, &state))?;
     for (alert, of) in state.closed_alerts().chain(state.open_alerts()) {
@@ -123,6 +120,21 @@ pub(crate) async fn print(
         output.plain(&format!("\n{}", plan::page(active)))?;
     }
     session.viewed(view.case, "timeline", count).await
+}
+
+/// Prints who was in a case.
+pub(crate) fn people(state: &CaseState, output: Output) -> Outcome {
+    for person in state.members().people() {
+        let name = person.present.as_ref().map_or_else(String::new, |present| visible(&present.name));
+        let shown = format!("  {:<11} {name}  ({})", role_word(person.role), person.professional);
+        output.print(&Person {
+            address: person.professional.to_string(),
+            role: crate::lines::role(person.role),
+            coordinator: person.role == Role::Coordinator,
+            shown,
+        })?;
+    }
+    Ok(())
 }
 
 /// Somebody who was in the case.

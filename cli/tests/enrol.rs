@@ -252,6 +252,75 @@ fn a_device_renews_its_certificate_without_a_ticket_and_a_revoked_one_does_not()
 }
 
 #[test]
+fn an_approval_that_runs_takes_up_what_other_commands_change_in_its_folder() {
+    let town = Town::new();
+    let _approving = town.approving();
+    town.enrol("anne");
+    town.place.run(&["admin", "organisation", "renew", "politie.example", "--new-key"]).ok();
+    town.enrol("bart");
+    let shown = |who: &str| town.place.run(&["admin", "show", who, "--json"]).ok().json();
+    assert_eq!(shown("bart@politie.example").len(), 1);
+    // An organisation that was not there when it was started.
+    let opvang = ["admin", "organisation", "new", "Opvang", "--domain", "opvang.example", "--function", "shelter"];
+    town.place.run(&opvang).ok();
+    let carla = ["admin", "invite", "carla@opvang.example", "--name", "Carla", "--function", "shelter"];
+    town.place.run(&[&carla[..], &["--out", "carla.ticket"]].concat()).ok();
+    town.setup("carla", "carla.ticket", "90").ok();
+    let status = town.place.run(&["--profile", "carla", "--json", "status"]).ok().json();
+    assert_eq!(status[0]["link"], "connected");
+    // Those whom the former key has signed and those whom the new one has are in one case, and either is revoked.
+    for name in ["anne", "bart"] {
+        town.place.run(&["--profile", "carla", "case", "new", name]).ok();
+        town.place.run(&["--profile", "carla", "case", "add", name, &format!("{name}@politie.example")]).ok();
+    }
+    for name in ["anne", "bart"] {
+        let address = format!("{name}@politie.example");
+        town.place.run(&["admin", "revoke", &address, "--reason", "left"]).ok();
+        assert_eq!(town.place.run(&["--profile", name, "status", "--wait", "5"]).code, 3, "{name} is out");
+    }
+}
+
+#[test]
+fn another_device_of_ones_own_is_added_by_its_number_and_by_no_other() {
+    let town = Town::new();
+    let _approving = town.approving();
+    town.enrol("anne");
+    town.enrol("bart");
+    let invited = ["admin", "invite", "anne@politie.example", "--name", "anne", "--function", "police"];
+    town.place.run(&[&invited[..], &["--out", "laptop.ticket"]].concat()).ok();
+    town.setup("laptop", "laptop.ticket", "60").ok();
+    town.place.run(&["--profile", "laptop", "status"]).ok();
+    town.place.run(&["--profile", "anne", "case", "new", "Familie Voorbeeld"]).ok();
+    let shown = |profile: &str| {
+        let line = town.place.run(&["--profile", profile, "--json", "device", "show"]).ok().json().remove(0);
+        let text = |name: &str| line[name].as_str().expect("text").to_owned();
+        (text("device"), text("number"))
+    };
+    let (id, number) = shown("laptop");
+    let (other_id, other) = shown("bart");
+    let add = |id: &str, number: &str| {
+        town.place.run(&["--profile", "anne", "--json", "device", "add", id, "--number", number])
+    };
+    let mistyped = add(&id, &other);
+    assert_eq!(mistyped.code, 3, "{mistyped:?}");
+    assert!(mistyped.err.contains("another number") && mistyped.out.is_empty(), "{mistyped:?}");
+    assert_eq!(add(&other_id, &other).code, 3, "somebody else's device");
+    assert_eq!(add(&id, "12345").code, 2);
+    let added = add(&id, &number).ok().json();
+    assert_eq!((&added[0]["change"], &added[0]["cases"]), (&"added".into(), &1.into()));
+    let again = add(&id, &other);
+    assert_eq!(again.code, 3, "a number that is wrong is not passed over because the device is there: {again:?}");
+    assert_eq!(town.place.run(&["--profile", "laptop", "--json", "case", "list"]).ok().json()[0]["status"], "open");
+    // A case that was left does not count.
+    town.place.run(&["--profile", "laptop", "case", "new", "Van de laptop"]).ok();
+    town.place.run(&["--profile", "anne", "device", "drop", &id[..8]]).ok();
+    town.place.run(&["--profile", "laptop", "status"]).ok();
+    let (old, number) = shown("anne");
+    let back = ["--profile", "laptop", "--json", "device", "add", &old, "--number", &number];
+    assert_eq!(town.place.run(&back).ok().json()[0]["cases"], 1);
+}
+
+#[test]
 fn an_approval_that_is_killed_between_signing_and_answering_gives_one_certificate() {
     let town = Town::new();
     town.invite("anne", &[]).ok();

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
 use serde_json::Value;
-use support::{Place, Running};
+use support::{Done, Place, Running};
 
 /// The names of an object's fields.
 fn fields(value: &Value) -> Vec<&str> {
@@ -155,6 +155,19 @@ fn what_was_said_is_answered_replaced_taken_back_and_forgotten_and_shows_how_far
     );
     assert!(page.contains("(taken back by its author)"), "{page}");
 
+    let mentioning = ["send", "fam", "Kun jij vanmiddag?", "--mention", "bo"];
+    anne(&mentioning).ok();
+    assert_eq!(anne(&["send", "fam", "x", "--mention", "niemand"]).code, 2);
+    let waits = bo(&["inbox"]).ok().json();
+    let mentioned = waits.iter().find(|line| line["what"] == "mentioned").expect("a mention");
+    assert_eq!(mentioned["unread"], 1);
+    let read = bo(&["read", "fam", "--last", "1"]).ok().json().remove(0);
+    assert_eq!(read["mentions"], serde_json::json!(["bo@opvang.example"]));
+    assert_eq!(read["text"], "[Bo de Vries](kring://opvang.example/bo) Kun jij vanmiddag?");
+    let page = place.run(&["--profile", "bo", "read", "fam", "--last", "1", "--lang", "nl"]).ok().out;
+    assert!(page.contains("(noemt bo@opvang.example)"), "{page}");
+    assert!(bo(&["inbox"]).ok().json().iter().all(|line| line["what"] != "mentioned"), "it was read");
+
     bo(&["read", "fam", "--acknowledge", &number]).ok();
     anne(&["send", "fam", "Voor straks.", "--no-wait"]).ok();
     let far = anne(&["read", "fam", "--status", "--offline"]).ok().json();
@@ -167,4 +180,83 @@ fn what_was_said_is_answered_replaced_taken_back_and_forgotten_and_shows_how_far
     );
     let last = far.last().expect("the one that waits");
     assert_eq!((&last["state"], &last["recipients"]), (&"queued".into(), &Value::Array(Vec::new())));
+}
+
+#[test]
+fn an_alert_is_said_to_be_here_only_as_long_as_it_is() {
+    let place = Place::new();
+    place.certificates();
+    let (_relay, address) = place.relay();
+    place.profiles(&address);
+    let anne = |words: &[&str]| place.run(&[&["--profile", "anne", "--json"][..], words].concat());
+    let warned = |done: &Done| done.err.lines().filter(|line| line.contains("alert_not_sent")).count();
+    anne(&["case", "new", "Familie Voorbeeld"]).ok();
+    let raise = ["alert", "raise", "fam", "Vader staat voor de deur", "--ask", "shelter"];
+    let online = anne(&raise).ok();
+    assert_eq!((warned(&online), &online.json()[0]["state"]), (0, &"relayed".into()), "{online:?}");
+
+    let offline = anne(&[&["--offline"][..], &raise].concat());
+    assert_eq!((offline.code, warned(&offline)), (4, 1), "{offline:?}");
+    for _ in 0..2 {
+        let later = anne(&["--offline", "status"]).ok();
+        assert_eq!(warned(&later), 1, "as long as it has not left, every command says so: {later:?}");
+    }
+    let left = anne(&["status"]).ok();
+    assert_eq!((warned(&left), &left.json()[0]["queued"]), (0, &0.into()), "{left:?}");
+    assert_eq!(anne(&["alert", "list", "fam"]).ok().json().len(), 2);
+}
+
+#[test]
+fn whatever_is_written_by_hand_is_read_as_json_too_and_each_state_is_shown_as_of_any_record() {
+    let place = Place::new();
+    place.certificates();
+    let (_relay, address) = place.relay();
+    place.profiles(&address);
+    let anne = |words: &[&str]| place.run(&[&["--profile", "anne", "--json"][..], words].concat());
+    anne(&["case", "new", "Familie Voorbeeld"]).ok();
+    let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).expect("written");
+    write(
+        "task.json",
+        r#"{"title":"Bel de school","text":"Vandaag.","due":"+1d","about":["kind-2"],"purpose":"plan"}"#,
+    );
+    write("slip.json", r#"{"title":"Bel de school","tekst":"Vandaag."}"#);
+    let made = anne(&["task", "create", "fam", "--input", "task.json"]).ok().json()[0]["record"].to_string();
+    assert_eq!(anne(&["task", "create", "fam", "--input", "slip.json"]).code, 2);
+    assert_eq!(anne(&["task", "create", "fam"]).code, 2);
+    let item = anne(&["read", "fam"]).ok().json().remove(0);
+    assert_eq!((&item["about"][0], &item["purpose"]), (&"kind-2".into(), &"plan".into()));
+    let task = anne(&["task", "list", "fam"]).ok().json().remove(0);
+    assert_eq!((&task["title"], &task["text"]), (&"Bel de school".into(), &"Vandaag.".into()));
+
+    let plan = |worry: &str| {
+        let rest = r#""conditions":[],"agreements":[],"triggers":[],"emergency":[],"network":[]"#;
+        format!(r#"{{"phase":"direct","worry":"{worry}","review":"2030-01-01T10:00:00Z",{rest}}}"#)
+    };
+    let in_force = |worry: &str| {
+        write("plan.json", &plan(worry));
+        anne(&["plan", "draft", "fam", "--input", "plan.json"]).ok();
+        anne(&["plan", "propose", "fam", "--function", "police"]).ok();
+        anne(&["plan", "approve", "fam"]).ok().json()[0]["record"].to_string()
+    };
+    let first = in_force("Het gezin is niet veilig.");
+    in_force("Het gezin is veiliger.");
+    let exported = |more: &[&str]| anne(&[&["plan", "export", "fam"][..], more].concat()).ok().out;
+    assert!(exported(&["--to", "-"]).contains("veiliger"));
+    assert!(!place.path().join("-").exists(), "- is standard output");
+    assert!(exported(&["--as-of", &first]).contains("niet veilig"));
+    assert_eq!(anne(&["plan", "export", "fam", "--as-of", &made]).code, 2, "no plan was in force then");
+    let page = anne(&["plan", "show", "fam", "--as-of", &first]).ok().json().remove(0);
+    let id = page["plan"].as_str().expect("an id").to_owned();
+    assert_eq!(anne(&["plan", "diff", "fam", &id, "--as-of", &first]).ok().out, "", "the first has none before it");
+
+    // The case itself: who is in it and who answers for it, between two changes after which nothing was said.
+    anne(&["case", "add", "fam", "bo@opvang.example"]).ok();
+    let people = |as_of: u64| {
+        let shown = anne(&["case", "show", "fam", "--as-of", &as_of.to_string()]).ok().json();
+        shown.iter().filter(|line| line["type"] == "person").count()
+    };
+    let last = anne(&["case", "show", "fam"]).ok().json()[0]["record"].as_u64().expect("a number");
+    assert_eq!((people(last - 1), people(last)), (1, 2));
+    let timeline = |as_of: u64| anne(&["case", "timeline", "fam", "--as-of", &as_of.to_string()]).ok().out;
+    assert!(timeline(last).contains("\"came\"") && !timeline(last - 1).contains("\"came\""));
 }

@@ -48,7 +48,7 @@ pub use event::{CommitRefused, Dropped, Event, Held, NotAdded, Suspicion, Unbeli
 pub use folding::MergedChange;
 pub use io::{Action, Command, Connected, Input, Ticket};
 pub(crate) use outgoing::LARGE as MOST_IN_ROW;
-pub use views::CaseNumbers;
+pub use views::{AsOf, CaseNumbers};
 
 use crate::case::{CaseId, DraftError, DutyRefused, Refused};
 use crate::mls::DeviceCredentials;
@@ -150,6 +150,9 @@ pub enum CommandError {
     /// It is this device, or none of this professional's in any case.
     #[error("name another device of your own; `kring device list` shows those in your cases")]
     NotOwnDevice,
+    /// A device with this identifier is in a case already, and is not the one whose number the user has compared.
+    #[error("the device shows another number than the one that you compared; somebody may have taken its place")]
+    OtherNumber,
     /// The coordinator cannot leave before somebody else is coordinator.
     #[error("the coordinator hands the case to somebody else before leaving")]
     SoleCoordinator,
@@ -230,7 +233,8 @@ impl Conversation {
                 step.begin_states()?;
                 step.resume_erasing()?;
                 step.go_on_erasing()?;
-                step.tell_unsent()?;
+                // Told by the next step: nobody listens yet.
+                step.session.unsent_at = Some(now);
                 step.next_expiry()?;
                 step.resume_successors()?;
                 step.audit_since(Vec::new(), 0)?;

@@ -133,7 +133,7 @@ pub(crate) async fn start(
             Err(error) => drop(opened.send(Err(error))),
         }
     });
-    spawned.map_err(|error| OpenError::Thread(error.kind()))?;
+    let thread = spawned.map_err(|error| OpenError::Thread(error.kind()))?;
     let identity = Arc::new(opening.await.map_err(|_| OpenError::Thread(std::io::ErrorKind::Other))??);
 
     tokio::spawn(tick(jobs.clone(), woken, surroundings.clone()));
@@ -153,7 +153,7 @@ pub(crate) async fn start(
         state,
         wish: wished,
     };
-    tokio::spawn(keeper.run(thread_ended));
+    tokio::spawn(keeper.run(thread_ended, thread));
     Ok(Driver { jobs, events, state: state_seen, wish, identity, renewing })
 }
 

@@ -77,6 +77,7 @@ following = Following "{ $title }"; end with Ctrl-C.
 follow-offline = offline: { $reason }
 follow-connected = connected
 certificate-ends = this device's certificate ends { $at }
+certificate-next = this device has its next certificate, until { $until }
 
 event-case-opened = the case is at the relay
 event-added = { $by } added { $names }
@@ -164,6 +165,8 @@ device-pending = not done in { $cases ->
    *[other] { $cases } cases
   }
 device-pending-advice = it is tried again whenever this device is online; warnings say what stands in the way
+device-not-added = the device { $device } was not added: { $reason }
+device-not-added-advice = read its number from the new device itself (`kring device show`); only devices of your own can be added
 device-type-number = Type the number that `kring device show` shows on the new device, all forty digits:
 device-number-form = a safety number has forty digits
 device-number-form-advice = type all of them, with or without spaces

@@ -109,6 +109,10 @@ inbox-task-asked = task asked of you: { $title }  ({ $id })
 inbox-task = your task: { $title }  ({ $id })
 inbox-task-unassigned = task that nobody has: { $title }  ({ $id })
 inbox-task-verify = task done, to be looked at: { $title }  ({ $id })
+inbox-mentioned = { $count ->
+    [one] 1 item that you have not read mentions you
+   *[other] { $count } items that you have not read mention you
+  }
 inbox-unread = { $count ->
     [one] 1 item that you have not read
    *[other] { $count } items that you have not read
@@ -193,6 +197,7 @@ turn-joined = (when this device joined)
 
 item-answers = answers { $what }
 item-replaces = replaces { $what }
+item-mentions = mentions { $who }
 message-queued = on this device only
 message-relayed = at the relay
 message-unknown = { $who }: nothing is known

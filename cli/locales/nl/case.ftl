@@ -77,6 +77,7 @@ following = U volgt "{ $title }"; stop met Ctrl-C.
 follow-offline = offline: { $reason }
 follow-connected = verbonden
 certificate-ends = het certificaat van dit apparaat eindigt { $at }
+certificate-next = dit apparaat heeft zijn volgende certificaat, tot { $until }
 
 event-case-opened = de casus is bij het relais
 event-added = { $by } heeft { $names } toegevoegd
@@ -164,6 +165,8 @@ device-pending = niet gedaan in { $cases ->
    *[other] { $cases } casussen
   }
 device-pending-advice = het wordt opnieuw geprobeerd zodra dit apparaat online is; waarschuwingen zeggen wat er in de weg staat
+device-not-added = het apparaat { $device } is niet toegevoegd: { $reason }
+device-not-added-advice = lees het nummer van het nieuwe apparaat zelf (`kring device show`); alleen eigen apparaten kunnen worden toegevoegd
 device-type-number = Typ het nummer dat `kring device show` op het nieuwe apparaat laat zien, alle veertig cijfers:
 device-number-form = een veiligheidsnummer heeft veertig cijfers
 device-number-form-advice = typ ze allemaal, met of zonder spaties

@@ -109,6 +109,10 @@ inbox-task-asked = taak die u gevraagd is: { $title }  ({ $id })
 inbox-task = uw taak: { $title }  ({ $id })
 inbox-task-unassigned = taak die niemand heeft: { $title }  ({ $id })
 inbox-task-verify = taak gedaan, te bekijken: { $title }  ({ $id })
+inbox-mentioned = { $count ->
+    [one] 1 bericht dat u nog niet las noemt u
+   *[other] { $count } berichten die u nog niet las noemen u
+  }
 inbox-unread = { $count ->
     [one] 1 bericht dat u nog niet las
    *[other] { $count } berichten die u nog niet las
@@ -193,6 +197,7 @@ turn-joined = (toen dit apparaat erbij kwam)
 
 item-answers = antwoord op { $what }
 item-replaces = vervangt { $what }
+item-mentions = noemt { $who }
 message-queued = alleen op dit apparaat
 message-relayed = bij het relais
 message-unknown = { $who }: niets bekend

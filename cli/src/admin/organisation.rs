@@ -284,6 +284,11 @@ impl Organisation {
         }
     }
 
+    /// Whether the authority has not been renewed since this was found.
+    pub(super) fn is_newest(&self) -> bool {
+        generations(&self.place) == self.generations
+    }
+
     fn newest(&self) -> PathBuf {
         folder::authority(&self.place, self.generations)
     }

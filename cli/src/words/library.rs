@@ -99,6 +99,7 @@ impl Told for CommandError {
             Self::CoordinatorHeard { .. } => say!("command-coordinator-heard"),
             Self::NothingToClaim => say!("command-nothing-to-claim"),
             Self::NotOwnDevice => say!("command-not-own-device"),
+            Self::OtherNumber => say!("not-added-other-number"),
             Self::SoleResponsible => say!("sole-responsible"),
             Self::Unfinished => say!("unfinished"),
             Self::NotErasing => say!("not-erasing"),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kring_protocol::address::ProfessionalAddress;
-use kring_protocol::ids::DeviceId;
+use kring_protocol::ids::{DeviceId, Seq};
 use tokio::sync::oneshot;
 
 use super::client::Client;
@@ -13,7 +13,7 @@ use crate::case::{
     CaseId, CaseState, CaseView, Digest, Item, ItemDraft, ItemId, Member, MessageStatus, OutboxEntry, Position, Role,
     Statement, Waiting,
 };
-use crate::conversation::{CaseNumbers, Command, CommandError, Coordination, MergedChange};
+use crate::conversation::{AsOf, CaseNumbers, Command, CommandError, Coordination, MergedChange};
 use crate::driver::Waiter;
 
 /// A case of this device. Everything that changes it is stored when the call returns and done when the relay can be
@@ -104,10 +104,10 @@ impl Case {
         self.client.query(move |conversation| conversation.state(id)).await
     }
 
-    /// Its state as it was after the item at a position of this device's copy.
-    pub async fn state_as_of(&self, position: Position) -> Result<CaseState, CallError> {
+    /// What it was after a record of the group that carries it now.
+    pub async fn as_of(&self, record: Seq) -> Result<AsOf, CallError> {
         let id = self.id;
-        self.client.query(move |conversation| conversation.state_as_of(id, position)).await
+        self.client.query(move |conversation| conversation.as_of(id, record)).await
     }
 
     /// The changes of its group, in the order of its log, as this device has merged them: who was in it from each on, and

@@ -143,6 +143,11 @@ impl Client {
         self.query(Conversation::missing_at_relay).await
     }
 
+    /// Cases of which something said of an alert is still on this device: nobody else knows of it.
+    pub async fn unsent_alerts(&self) -> Result<Vec<CaseId>, CallError> {
+        self.query(Conversation::unsent_alerts).await
+    }
+
     /// Cases that this device has ordered to be erased: who has attested that it has destroyed them, and who has not.
     pub async fn erasures(&self) -> Result<Vec<ErasureReport>, CallError> {
         self.query(Conversation::erasures).await

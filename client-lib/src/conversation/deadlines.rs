@@ -8,10 +8,13 @@
 
 use kring_protocol::ids::Timestamp;
 
+use super::Conversation;
 use super::event::Event;
-use super::state::{Stage, Want};
+use super::state::{Intent, Stage, Want};
 use super::step::Step;
-use crate::case::{CaseId, CaseState, ClosingStage, Deadline, DraftBody, Due, RANK_DELAY, Statement, receipt};
+use crate::case::{
+    CaseId, CaseState, ClosingStage, Deadline, DraftBody, Due, ItemId, RANK_DELAY, Statement, receipt,
+};
 use crate::store::StoreError;
 
 /// An alert that the relay has not taken by then is told.
@@ -107,18 +110,34 @@ impl Step<'_> {
         self.session.unsent_at = None;
         for case in self.tx.rows().cases()? {
             for intent in self.intents(case)? {
-                let left = match &intent.value.stage {
-                    Stage::Submitted(submission) => submission.accepted.is_some(),
-                    Stage::Queued | Stage::Proposed => false,
-                };
-                let (Some(item), false, true) = (intent.value.want.item(), left, intent.value.want.is_alert()) else {
-                    continue;
-                };
+                let Some(item) = intent.value.unsent_alert() else { continue };
                 self.tell(Event::AlertNotSent { case, item, since: intent.value.since });
                 self.session.unsent_at = Some(self.now.plus(UNSENT_AGAIN));
             }
         }
         Ok(())
+    }
+}
+
+impl Intent {
+    /// What is said of an alert, if it is that and has not reached the relay.
+    fn unsent_alert(&self) -> Option<ItemId> {
+        let left = matches!(&self.stage, Stage::Submitted(submission) if submission.accepted.is_some());
+        self.want.item().filter(|_| !left && self.want.is_alert())
+    }
+}
+
+impl Conversation {
+    /// Cases of which something said of an alert is still on this device: nobody else knows of it.
+    pub fn unsent_alerts(&self) -> Result<Vec<CaseId>, StoreError> {
+        let rows = self.store.read();
+        let mut found = Vec::new();
+        for case in rows.cases()? {
+            if rows.intents::<Intent>(case)?.iter().any(|intent| intent.value.unsent_alert().is_some()) {
+                found.push(case);
+            }
+        }
+        Ok(found)
     }
 }
 

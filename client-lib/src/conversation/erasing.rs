@@ -82,6 +82,7 @@ impl Step<'_> {
             }
         }
         self.tx.destroy_case(case)?;
+        self.forget_own_marks(case)?;
         self.outgoing.remove(&case);
         self.tx.forget_audit_details(case)?;
         self.states.remove(&case);
@@ -216,6 +217,7 @@ impl Step<'_> {
         self.actions.push(Action::Unfollow { group });
         self.destroy_group(group)?;
         self.tx.destroy_case(case)?;
+        self.forget_own_marks(case)?;
         self.outgoing.remove(&case);
         self.tx.forget_audit_details(case)?;
         self.tx.delete_case(case)?;

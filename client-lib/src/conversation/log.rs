@@ -324,7 +324,7 @@ impl Step<'_> {
         self.replace(case, &stored)?;
         self.plan_expiry(case, position, &stored)?;
         if !stored.own {
-            self.plan_receipts(case);
+            self.plan_receipts(case)?;
         }
         self.tell(Event::Item(Box::new(stored.show(case, position, verdict))));
         Ok(())
@@ -458,7 +458,7 @@ impl Step<'_> {
         self.save(id, &state)?;
         self.session.live.insert(id, epoch);
         self.session.unplanned.insert(state.case);
-        self.plan_receipts(state.case);
+        self.plan_receipts(state.case)?;
         self.session.dirty.insert(state.case);
         self.move_cursor(id, &state);
         Ok(())

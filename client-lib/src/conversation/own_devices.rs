@@ -3,7 +3,7 @@
 //! A member adds and removes devices of the own professional, whatever the role; nobody is asked but the user, who has
 //! compared the new device's number. Refused: a device that shows another number; this device itself.
 
-use kring_protocol::ids::DeviceId;
+use kring_protocol::ids::{DeviceId, GroupId};
 
 use super::state::{Intent, Want};
 use super::step::Step;
@@ -21,7 +21,13 @@ impl Step<'_> {
         let professional = self.party.address().professional.clone();
         for case in self.tx.rows().cases()? {
             let Ok(group) = self.open_case(case) else { continue };
-            if self.own_devices(group)?.contains(&device) || self.is_added(case, device, number)? {
+            if let Some((_, shown)) = self.own_devices(group)?.into_iter().find(|(own, _)| *own == device) {
+                if shown != number {
+                    return Err(CommandError::OtherNumber.into());
+                }
+                continue;
+            }
+            if self.is_added(case, device, number)? {
                 continue;
             }
             let mls = self.take(group)?;
@@ -50,7 +56,7 @@ impl Step<'_> {
         let mut found = false;
         for case in self.tx.rows().cases()? {
             let Ok(group) = self.open_case(case) else { continue };
-            if self.own_devices(group)?.contains(&device) {
+            if self.own_devices(group)?.iter().any(|(own, _)| *own == device) {
                 found = true;
                 self.queue(case, Want::Remove { professional: professional.clone(), device: Some(device) })?;
             }
@@ -66,13 +72,14 @@ impl Step<'_> {
         Ok(self.intents(case)?.iter().any(|intent| same(&intent.value)))
     }
 
-    /// The own professional's devices in a group.
-    fn own_devices(&mut self, group: kring_protocol::ids::GroupId) -> Result<Vec<DeviceId>, StoreError> {
+    /// The own professional's devices in a group, with the numbers that they show.
+    fn own_devices(&mut self, group: GroupId) -> Result<Vec<(DeviceId, SafetyNumber)>, StoreError> {
         let mls = self.take(group)?;
         let seats = mls.seats(self.party).map_err(|_| StoreError::Corrupt);
         self.put(group, mls);
         let own = &self.party.address().professional;
-        let addresses = seats?.into_iter().map(|seat| seat.device.address().clone());
-        Ok(addresses.filter(|address| address.professional == *own).map(|address| address.device).collect())
+        let devices = seats?.into_iter().map(|seat| seat.device);
+        let own = devices.filter(|device| device.address().professional == *own);
+        Ok(own.map(|device| (device.address().device, SafetyNumber::of_device(&device))).collect())
     }
 }

@@ -45,6 +45,12 @@ fn own_name(case: CaseId) -> String {
     format!("own marks {}", case.to_hex())
 }
 
+/// Name of the moment at which a device says how far it is, from the first that it has to say on: a program that is open for
+/// a moment only gathers from one time to the next.
+fn due_name(case: CaseId) -> String {
+    format!("receipts due {}", case.to_hex())
+}
+
 fn own(rows: &Rows<'_>, case: CaseId) -> Result<Own, StoreError> {
     rows.meta(&own_name(case))?.map_or_else(|| Ok(Own::default()), |bytes| decode(&bytes))
 }
@@ -106,7 +112,7 @@ impl Step<'_> {
         self.tx.write_receipts(case, &device, &marks)?;
         if item.own {
             // More may have come while it was on its way.
-            self.plan_receipts(case);
+            self.plan_receipts(case)?;
         } else {
             self.tell(Event::Receipt { case, device, record: (item.group, item.seq) });
         }
@@ -114,11 +120,28 @@ impl Step<'_> {
     }
 
     /// Has this device say in a while how far it is.
-    pub(super) fn plan_receipts(&mut self, case: CaseId) {
+    pub(super) fn plan_receipts(&mut self, case: CaseId) -> Result<(), StoreError> {
+        if self.session.receipts_at.contains_key(&case) {
+            return Ok(());
+        }
         let own = sha256(&[case.0.as_slice(), &self.party.address().device.0].concat());
         let spread = u64::from(u16::from_be_bytes([own[0], own[1]])) * SPREAD / u64::from(u16::MAX);
-        let at = self.now.plus(GATHER + spread);
-        self.session.receipts_at.entry(case).or_insert(at);
+        let latest = self.now.plus(GATHER + spread);
+        let at = match self.tx.rows().meta(&due_name(case))? {
+            Some(planned) => latest.min(decode(&planned)?),
+            None => {
+                self.tx.write_meta(&due_name(case), &encode(&latest)?)?;
+                latest
+            }
+        };
+        self.session.receipts_at.insert(case, at);
+        Ok(())
+    }
+
+    /// Forgets what the user has done in a case.
+    pub(super) fn forget_own_marks(&mut self, case: CaseId) -> Result<(), StoreError> {
+        self.tx.delete_meta(&own_name(case))?;
+        self.tx.delete_meta(&due_name(case))
     }
 
     /// Says how far this device is, if it is further than it has said.
@@ -127,6 +150,7 @@ impl Step<'_> {
         if !self.session.live.contains_key(&record.group) || self.is_closed(case)? {
             return Ok(());
         }
+        self.tx.delete_meta(&due_name(case))?;
         for waiting in self.outgoing(case)?.parts() {
             if self.intent(waiting)?.is_some_and(|intent| is_receipt(&intent.want)) {
                 return Ok(());
@@ -168,7 +192,7 @@ impl Step<'_> {
         if position > own.read {
             own.read = position;
             self.tx.write_meta(&own_name(case), &encode(&own)?)?;
-            self.plan_receipts(case);
+            self.plan_receipts(case)?;
         }
         Ok(())
     }
@@ -183,7 +207,7 @@ impl Step<'_> {
                 own.acknowledged.remove(0);
             }
             self.tx.write_meta(&own_name(case), &encode(&own)?)?;
-            self.plan_receipts(case);
+            self.plan_receipts(case)?;
         }
         Ok(())
     }

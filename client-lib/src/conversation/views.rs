@@ -6,6 +6,7 @@ use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{Epoch, GroupId, Seq};
 
 use super::claim::Coordination;
+use super::folding::StoredChange;
 use super::outgoing::Outgoing;
 use super::state::{CaseRecord, GroupRecord, Intent, Phase, Stage, StoredItem};
 use super::{Conversation, folding};
@@ -29,7 +30,18 @@ pub struct CaseNumbers {
     pub devices: Vec<(Member, SafetyNumber)>,
 }
 
-/// Items that a digest reads at a time.
+/// A case as it was at a record.
+#[derive(Clone)]
+pub struct AsOf {
+    /// Its state.
+    pub state: CaseState,
+    /// The last item of this device's copy that counts.
+    pub last: Position,
+    /// How many changes of the group do ([`Conversation::changes`]).
+    pub changes: usize,
+}
+
+/// Items that are read at a time.
 const PAGE: usize = 256;
 
 impl Conversation {
@@ -187,9 +199,29 @@ impl Conversation {
         }
     }
 
-    /// The state of a case as it was after the item at a position of this device's copy.
-    pub fn state_as_of(&self, case: CaseId, position: Position) -> Result<CaseState, StoreError> {
-        Ok(folding::load(&self.store.read(), case, Some(position.0))?.state)
+    /// A case as it was after a record of the group that carries it now. Records begin again in a successor group: all
+    /// that the groups before it brought counts.
+    pub fn as_of(&self, case: CaseId, record: Seq) -> Result<AsOf, StoreError> {
+        let rows = self.store.read();
+        let present = rows.case::<CaseRecord>(case)?.map(|case| case.group);
+        let counts = |group: GroupId, seq: Seq| Some(group) != present || seq <= record;
+        let changes = rows.changes::<StoredChange>(case, 0)?;
+        let changes = changes.iter().take_while(|(_, stored)| counts(stored.change.group, stored.change.seq)).count();
+        let mut last = Position(0);
+        'items: loop {
+            let page = rows.items::<StoredItem>(case, last, PAGE)?;
+            for (position, item) in &page {
+                if !counts(item.group, item.seq) {
+                    break 'items;
+                }
+                last = *position;
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        let state = folding::load_change(&rows, case, changes as u64, last)?.state;
+        Ok(AsOf { state, last, changes })
     }
 
     /// The present epoch of a case's group, and its epoch authenticator (RFC 9420 §8.7): equal on all devices that are

@@ -1,6 +1,7 @@
 //! Keeping a connection to the relay: connect, serve, wait, again; for as long as the application wishes to be online.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kring_protocol::ids::Timestamp;
@@ -36,7 +37,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Works until the client is closed; then has the conversation's thread stop.
-    pub(super) async fn run(mut self, thread_ended: oneshot::Receiver<()>) {
+    pub(super) async fn run(mut self, thread_ended: oneshot::Receiver<()>, thread: JoinHandle<()>) {
         let mut back_off = BackOff::default();
         let mut number = 0;
         let mut last = None;
@@ -79,6 +80,9 @@ impl Keeper {
         let _ = self.jobs.send(Job::Stop).await;
         // Either way it has ended.
         let _ = thread_ended.await;
+        // Until it is gone altogether: what the cipher of the store keeps for a thread is freed as the thread ends, and must
+        // not be while the process ends.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         self.set_link(Link::Closed);
     }
 

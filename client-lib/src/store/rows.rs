@@ -390,6 +390,11 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    pub(crate) fn delete_meta(&self, name: &str) -> Result<(), StoreError> {
+        self.write("DELETE FROM meta WHERE name = ?1", [name])?;
+        Ok(())
+    }
+
     /// Whether the store can still be written; tells a store's failure from a peer's fault.
     pub(crate) fn probe(&self) -> Result<(), StoreError> {
         if self.is_autocommit() {

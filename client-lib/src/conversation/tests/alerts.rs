@@ -145,6 +145,8 @@ fn an_alert_raised_offline_says_loudly_that_it_has_not_left() {
     assert_eq!(unsent(&world), 1, "at once");
     world.pass(65 * Timestamp::SECOND);
     assert_eq!(unsent(&world), 3, "again and again");
+    world.reopen(0);
+    assert_eq!(unsent(&world), 4, "and at once when the program is started again");
     world.connect(0);
     world.settle();
     let told = unsent(&world);

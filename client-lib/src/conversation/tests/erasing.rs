@@ -24,6 +24,7 @@ impl World {
         let tables = rows.table_names();
         let mut needles: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
         needles.push(self.case.0.to_vec());
+        needles.push(self.case.to_hex().into_bytes());
         needles.push(group.0.to_vec());
         let mut found = Vec::new();
         for table in tables {
@@ -45,6 +46,9 @@ fn every_device_destroys_what_it_has_and_the_relay_its_log() {
     let mut world = World::together(&["anne", "bert", "cees"]);
     world.say(1, "kanarie van het gezin");
     world.settle();
+    let (case, item) = (world.case, world.items(0)[0].id);
+    world.command(0, Command::Acknowledge { case, item });
+    world.command(2, Command::MarkRead { case, position: crate::case::Position(1) });
     let group = world.group(0);
     world.close(0);
     assert!(!world.traces(1, group, TEXTS).is_empty(), "the search finds what is there");

@@ -206,6 +206,12 @@ impl World {
 
     /// The process ends, and begins again with what is in the store.
     pub(super) fn restart(&mut self, index: usize) {
+        self.reopen(index);
+        self.connect(index);
+    }
+
+    /// Opens a device's store again, offline.
+    pub(super) fn reopen(&mut self, index: usize) {
         let device = &mut self.devices[index];
         let Conversation { store, settings, .. } = device.core.take().unwrap();
         let credentials = DeviceCredentials {
@@ -216,7 +222,8 @@ impl World {
         };
         device.core = Some(Conversation::open(store, credentials, settings, self.now).unwrap());
         device.wake = None;
-        self.connect(index);
+        device.online = false;
+        self.feed(index, Input::Tick);
     }
 
     /// Revokes a device's certificate: the organisation publishes a list, and the relay tells who is online.

@@ -260,6 +260,8 @@ fn a_second_device_joins_all_cases_through_the_first_and_only_with_its_own_numbe
     world.command(1, Command::AddOwnDevice { device: id, number });
     world.settle();
     world.agree(&[0, 1, laptop]);
+    let mistyped = Command::AddOwnDevice { device: id, number: other };
+    assert_eq!(refused(&mut world, 1, mistyped), CommandError::OtherNumber, "though it is there already");
     let roles: Vec<_> = world.core(0).members(case).unwrap().iter().map(|member| member.role).collect();
     assert_eq!(roles, [Role::Coordinator, Role::Member, Role::Member]);
     world.say(0, "aan beide");

@@ -67,6 +67,27 @@ fn receipts_are_batched_and_there_are_none_about_receipts() {
 }
 
 #[test]
+fn a_device_that_is_open_for_a_moment_at_a_time_says_how_far_it_is_all_the_same() {
+    let mut world = World::together(&["anne", "bert"]);
+    world.pass(2 * MINUTE);
+    let item = world.send(0, ItemDraft::markdown("gelezen?"));
+    let told = |world: &World| world.reached(0, item)[0];
+    world.settle();
+    let closed_for = |world: &mut World, time: u64| {
+        world.reopen(1);
+        world.pass(time);
+        world.connect(1);
+        world.settle();
+    };
+    for _ in 0..4 {
+        closed_for(&mut world, 7 * Timestamp::SECOND);
+    }
+    assert_eq!(told(&world), Reached::Unknown, "not at once, whatever is closed and opened meanwhile");
+    closed_for(&mut world, MINUTE);
+    assert_eq!(told(&world), Reached::Delivered);
+}
+
+#[test]
 fn a_receipt_has_the_size_of_a_line_of_chat() {
     let mut world = World::together(&["anne", "bert"]);
     world.say(0, "hallo");

@@ -1,6 +1,6 @@
 //! The state of a case on several devices: the same everywhere, told to joiners, there again after a restart.
 
-use kring_protocol::ids::Timestamp;
+use kring_protocol::ids::{Seq, Timestamp};
 
 use super::harness::{World, who};
 use crate::case::task::TaskSays;
@@ -50,10 +50,33 @@ fn every_device_has_the_same_state_and_has_it_again_after_a_restart() {
     }
     world.settle();
     world.same_state(&[0, 1, 2]);
-    let before = world.core(0).state_as_of(world.case, Position(40)).unwrap();
-    assert_eq!(before.open_tasks().count(), 40);
+    let fortieth = world.items(0)[39].seq;
+    let before = world.core(0).as_of(world.case, fortieth).unwrap();
+    assert_eq!((before.state.open_tasks().count(), before.last), (40, Position(40)));
     let kept = world.core(1).store.read().state(world.case, u64::MAX >> 1, u64::MAX >> 1).unwrap();
     assert!(kept.is_some_and(|(items, _, _)| items >= 40), "no more than the last entries are applied again");
+}
+
+#[test]
+fn a_case_as_it_was_at_a_record_has_no_change_of_the_group_that_came_after_it() {
+    let mut world = World::together(&["anne", "bert"]);
+    world.device("fien", 1);
+    world.settle();
+    world.say(1, "het laatste bericht");
+    world.settle();
+    let item = world.items(0)[0].seq;
+    world.add(0, "fien", Role::Observer);
+    world.settle();
+    let people = |record: u64| {
+        let then = world.core(0).as_of(world.case, Seq(record)).unwrap();
+        let present = then.state.members().people().iter().filter(|person| person.present.is_some()).count();
+        (present, then.last, then.changes)
+    };
+    let all = world.core(0).changes(world.case).unwrap().len();
+    assert_eq!(people(item.0), (2, Position(1), all - 1));
+    assert_eq!(people(item.0 + 1), (3, Position(1), all));
+    assert_eq!(people(item.0 - 1), (2, Position(0), all - 1));
+    assert_eq!(people(u64::MAX), (3, Position(1), all));
 }
 
 #[test]
