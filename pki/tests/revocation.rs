@@ -127,8 +127,8 @@ fn a_list_is_handed_on_only_with_an_issuer_that_a_pinned_root_vouches_for() {
     let root_list = world.region.sign_crl(&[revoked(&police_serial(&world))], 1, NOW, after(NOW, 7)).unwrap();
     let verified = verify_crl(&root_list, None, &world.anchors, NOW, &none).unwrap();
     assert_eq!(Some(verified.issuer()), issuer_id(world.region.certificate()));
-    let verified = verify_device(device.chain(), &world.anchors, When::At(NOW), &none).unwrap();
-    assert_eq!(Some(verified.root()), issuer_id(world.region.certificate()));
+    let believed = verify_device(device.chain(), &world.anchors, When::At(NOW), &none).unwrap();
+    assert_eq!(Some(believed.root()), issuer_id(world.region.certificate()));
     let mut crls = Crls::none();
     crls.add(verified.shared());
 
