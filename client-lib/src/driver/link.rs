@@ -80,8 +80,7 @@ impl Keeper {
         let _ = self.jobs.send(Job::Stop).await;
         // Either way it has ended.
         let _ = thread_ended.await;
-        // Until it is gone altogether: what the cipher of the store keeps for a thread is freed as the thread ends, and must
-        // not be while the process ends.
+        // Until it is gone altogether: as it ends it frees what it holds, and whoever waits for this may end the process.
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         self.set_link(Link::Closed);
     }

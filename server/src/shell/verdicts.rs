@@ -97,7 +97,7 @@ mod tests {
         certificates.iter().map(|der| CertificateDer::from(*der)).collect()
     }
 
-    /// What is found over a chain; `None`: a verdict that was kept says it.
+    /// Whether a chain has to be judged, because no verdict over it is kept.
     fn judged(verdicts: &Verdicts<u8>, chain: &[CertificateDer<'_>], now: u64) -> bool {
         let mut judged = false;
         let judge = || {

@@ -1,13 +1,11 @@
 //! Closing and erasing over a real relay: every device destroys what it had, and of the case nothing is left in the
 //! relay's database after it has been compacted.
 
-use std::time::Duration;
-
 use kring_client::api::ClientEvent;
 use kring_client::case::{FileStatement, Role};
 use kring_client::conversation::Event;
 use kring_protocol::ids::GroupId;
-use kring_server::engine::{Engine, Settings};
+use kring_server::engine::{Command, Core, Settings};
 use kring_server::store::{Position, SledStore, Store as _, maintenance};
 use kring_tests::clock::{now, soon};
 use kring_tests::person::Person;
@@ -15,8 +13,8 @@ use kring_tests::relay;
 use kring_tests::world::World;
 
 const CACHE: u64 = 16 << 20;
-/// Some steps of the sweep, which come five times a second.
-const PASS: Duration = Duration::from_secs(1);
+/// Steps of the sweep that reach the end of what a test writes, at sixty entries each.
+const PASS: usize = 20;
 
 fn relay_key(world: &World) -> [u8; 32] {
     let digits = std::fs::read_to_string(world.path("database.key")).unwrap();
@@ -37,16 +35,17 @@ fn entries_of(world: &World, group: GroupId) -> (usize, usize) {
     (of_group, all)
 }
 
-/// Lets the relay's sweep go over its database, as it does by itself in the course of time: what a pass no longer needs
-/// goes in a later one, when a checkpoint covers it.
-async fn sweep(world: &World) {
+/// Has the relay's engine sweep its database, as it does by itself in the course of time: what a pass no longer needs goes
+/// in a later one, when a checkpoint covers it.
+fn sweep(world: &World) {
     for _ in 0..3 {
         let store = SledStore::open(&world.data(), &relay_key(world), CACHE).unwrap();
-        let (engine, thread) = Engine::start(Box::new(store), Settings::default(), std::sync::Arc::new(now)).unwrap();
-        engine.sweep().await.unwrap();
-        tokio::time::sleep(PASS).await;
-        engine.drain().await.unwrap();
-        tokio::task::spawn_blocking(move || thread.join()).await.unwrap();
+        let randomness = Box::new(|bytes: &mut [u8]| rand::RngCore::fill_bytes(&mut rand::rng(), bytes));
+        let mut core = Core::open(Box::new(store), Settings::default(), randomness).unwrap();
+        for command in std::iter::once(Command::Sweep).chain((0..PASS).map(|_| Command::Tick)) {
+            assert!(core.handle(vec![command], now())[0].is_ok());
+        }
+        core.close();
     }
 }
 
@@ -107,7 +106,7 @@ async fn of_an_erased_case_nothing_is_left_on_the_devices_nor_in_the_relays_data
     soon("the end of the client", bert.client.close()).await;
     soon("the relay's end", relay.shutdown()).await;
 
-    sweep(&world).await;
+    sweep(&world);
     maintenance::compact(&world.data(), &relay_key(&world)).unwrap();
     let (of_group, all) = entries_of(&world, group);
     assert_eq!(of_group, 0, "of {all} entries");
@@ -124,7 +123,7 @@ async fn the_search_for_what_is_left_finds_what_is_there() {
     let group = case.view().await.unwrap().group;
     soon("the end of the client", anne.client.close()).await;
     soon("the relay's end", relay.shutdown()).await;
-    sweep(&world).await;
+    sweep(&world);
     maintenance::compact(&world.data(), &relay_key(&world)).unwrap();
     assert!(entries_of(&world, group).0 > 0);
 }
