@@ -17,6 +17,7 @@ mod log;
 mod network;
 #[cfg(feature = "compare")]
 mod peers;
+mod restart;
 mod row;
 mod scenario;
 mod serve;

@@ -220,6 +220,11 @@ fn people_are_found_and_added_and_whoever_is_revoked_is_out() {
     assert!(out[0]["reason"].as_str().expect("a reason").contains("does not accept this device's certificate"));
     assert_eq!(search("bart", "anne").code, 3, "the directory is for admitted devices only");
     assert!(search("anne", "bart").ok().json().is_empty(), "and does not name who was revoked");
+    let timeline = town.place.run(&["--profile", "anne", "--json", "case", "timeline", "fam"]).ok().json();
+    let steps: Vec<_> =
+        of(&timeline, "step").iter().map(|step| (step["what"].clone(), step["who"][0].clone())).collect();
+    let bart = |what: &str| (what.into(), "bart@politie.example".into());
+    assert_eq!(steps, [("opened".into(), Value::Null), bart("came"), bart("revoked"), bart("went")]);
     let refreshed = town.place.run(&["admin", "crl", "refresh", "--json"]).ok().json();
     assert_eq!(of(&refreshed, "handed").len(), 2, "the organisation's and the region's: {refreshed:?}");
     town.place.run(&["admin", "crl", "publish", "kring-admin/region/revoked.pem"]).ok();

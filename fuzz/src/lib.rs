@@ -5,6 +5,7 @@
 //! A target gives a number that tells roughly what the input made happen. The program keeps inputs that make something
 //! new happen and mutates them further.
 
+mod client_core;
 mod frames;
 mod group_log;
 mod mls_header;
@@ -21,11 +22,13 @@ pub enum Target {
     MlsHeader,
     /// Bytes as operations on the relay's logs: the engine agrees with lists, through kills and checkpoints.
     GroupLog,
+    /// Bytes as what a relay makes of what it should give to a device: nothing is shown that is not the case's.
+    ClientCore,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Frames, Self::MlsHeader, Self::GroupLog];
+    pub const ALL: [Self; 4] = [Self::Frames, Self::MlsHeader, Self::GroupLog, Self::ClientCore];
 
     /// Runs the target on an input.
     ///
@@ -36,6 +39,7 @@ impl Target {
             Self::Frames => frames::run(input),
             Self::MlsHeader => mls_header::run(input),
             Self::GroupLog => group_log::run(input),
+            Self::ClientCore => client_core::run(input),
         }
     }
 }
@@ -46,6 +50,7 @@ impl fmt::Display for Target {
             Self::Frames => "frames",
             Self::MlsHeader => "mls_header",
             Self::GroupLog => "group_log",
+            Self::ClientCore => "client_core",
         })
     }
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run --release -p kring-fuzz                        all targets, a minute each
 //! cargo run --release -p kring-fuzz -- frames --seconds 3600
+//! cargo run --release -p kring-fuzz -- --together --seconds 120
 //! cargo run --release -p kring-fuzz -- frames --input FILE that input alone
 //! ```
 
@@ -12,6 +13,7 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -36,6 +38,9 @@ struct Arguments {
     /// Where randomness begins; random without it.
     #[arg(long)]
     seed: Option<u64>,
+    /// All targets at the same time, each on a thread of its own.
+    #[arg(long, conflicts_with = "input")]
+    together: bool,
     /// Run this input alone.
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
@@ -45,6 +50,14 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let targets = if arguments.targets.is_empty() { Target::ALL.to_vec() } else { arguments.targets };
     let seed = arguments.seed.unwrap_or_else(|| rand::rng().random());
+    let time = Duration::from_secs(arguments.seconds);
+    if arguments.together {
+        let all_hold = thread::scope(|scope| {
+            let begun: Vec<_> = targets.iter().map(|target| scope.spawn(move || fuzz(*target, time, seed))).collect();
+            begun.into_iter().all(|target| target.join().unwrap_or(false))
+        });
+        return if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     for target in targets {
         if let Some(file) = &arguments.input {
             match fs::read(file) {
@@ -54,7 +67,7 @@ fn main() -> ExitCode {
                     return ExitCode::FAILURE;
                 }
             }
-        } else if !fuzz(target, Duration::from_secs(arguments.seconds), seed) {
+        } else if !fuzz(target, time, seed) {
             return ExitCode::FAILURE;
         }
     }

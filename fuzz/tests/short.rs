@@ -39,3 +39,8 @@ fn the_header_parser_agrees_with_a_plain_one() {
 fn the_engine_agrees_with_lists() {
     short(Target::GroupLog, 300);
 }
+
+#[test]
+fn a_device_shows_nothing_but_what_its_case_holds() {
+    short(Target::ClientCore, 100);
+}

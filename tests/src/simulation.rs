@@ -9,6 +9,7 @@
 //! `cargo xtask simulate --seeds 1000` runs many, `--seed 7 --trace` tells one.
 
 mod checks;
+mod clocks;
 mod deeds;
 mod device;
 mod disk;
@@ -16,6 +17,7 @@ mod disk;
 pub mod faults;
 mod plan;
 mod play;
+pub mod recorded;
 mod region;
 mod relay;
 pub mod scenario;

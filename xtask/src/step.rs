@@ -28,6 +28,8 @@ pub(crate) enum Step {
     Test,
     /// The demo: a relay, seven devices, and what must hold afterwards.
     Demo,
+    /// All fuzz targets at once for two minutes: on two cores a minute each.
+    Fuzz,
     /// Instructions of the record path and bytes that the journal writes: each within its limit.
     Instructions,
     /// Dependencies: known advisories. Needs the network, and so is no part of `check`.
@@ -36,8 +38,8 @@ pub(crate) enum Step {
 
 impl Step {
     /// What `check` runs: what shows a fault soonest comes first.
-    pub(crate) const CHECK: [Self; 7] =
-        [Self::Format, Self::Deny, Self::Clippy, Self::Doc, Self::Test, Self::Demo, Self::Instructions];
+    pub(crate) const CHECK: [Self; 8] =
+        [Self::Format, Self::Deny, Self::Clippy, Self::Doc, Self::Test, Self::Demo, Self::Fuzz, Self::Instructions];
 
     fn arguments(self) -> &'static [&'static str] {
         match self {
@@ -47,15 +49,25 @@ impl Step {
             Self::Doc => &["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"],
             Self::Test => &["test", "--locked", "--workspace", "--no-fail-fast"],
             // For all packages, as the tests are: for one alone, features differ and dependencies are compiled anew.
-            Self::Demo => &["test", "--locked", "--workspace", "--no-run"],
+            Self::Demo | Self::Fuzz => &["test", "--locked", "--workspace", "--no-run"],
             Self::Instructions => &["xtask", "instructions"],
             Self::Advisories => &["deny", "--locked", "check", "advisories"],
         }
     }
 
+    /// What runs after the command: a program of this workspace, and its arguments.
+    fn program(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Demo => Some(&["kring", "demo"]),
+            Self::Fuzz => Some(&["kring-fuzz", "--together", "--seconds", "120"]),
+            _ => None,
+        }
+    }
+
     /// The command, as one would type it.
     pub(crate) fn command_line(self) -> String {
-        let then = if self == Self::Demo { " && target/debug/kring demo" } else { "" };
+        let then =
+            self.program().map_or_else(String::new, |program| format!(" && target/debug/{}", program.join(" ")));
         format!("cargo {}{then}", self.arguments().join(" "))
     }
 
@@ -74,10 +86,10 @@ impl Step {
         let mut command = self.command();
         if self != Self::Test {
             let mut ok = command.status().with_context(|| self.command_line())?.success();
-            if ok && self == Self::Demo {
-                // It lies beside this program.
-                let kring = std::env::current_exe().context("where this program lies")?.with_file_name("kring");
-                ok = Command::new(&kring).arg("demo").status().with_context(|| self.command_line())?.success();
+            if let (true, Some([name, arguments @ ..])) = (ok, self.program()) {
+                // It lies beside this one.
+                let program = std::env::current_exe().context("where this program lies")?.with_file_name(name);
+                ok = Command::new(&program).args(arguments).status().with_context(|| self.command_line())?.success();
             }
             return Ok(Outcome::of_step(ok));
         }

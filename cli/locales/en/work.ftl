@@ -193,7 +193,11 @@ turn-exported = { $organisation }: what has to be kept is in its own file
 turn-not-needed = { $organisation }: nothing has to be kept
 turn-closed = closed the case
 turn-erasing = had the case erased
-turn-joined = (when this device joined)
+turn-first = (at the beginning)
+turn-opened = opened the case
+turn-joined-case = this device joined the case; in it then: { $who }
+turn-successor = the case goes on in a new group
+turn-revoked = a device of { $who } ({ $device }) is revoked and was taken out
 
 item-answers = answers { $what }
 item-replaces = replaces { $what }

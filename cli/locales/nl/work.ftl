@@ -193,7 +193,11 @@ turn-exported = { $organisation }: wat bewaard moet worden staat in het eigen do
 turn-not-needed = { $organisation }: er hoeft niets bewaard te worden
 turn-closed = sloot de casus
 turn-erasing = liet de casus verwijderen
-turn-joined = (toen dit apparaat erbij kwam)
+turn-first = (aan het begin)
+turn-opened = opende de casus
+turn-joined-case = dit apparaat kwam bij de casus; daarin toen: { $who }
+turn-successor = de casus gaat verder in een nieuwe groep
+turn-revoked = een apparaat van { $who } ({ $device }) is ingetrokken en eruit gehaald
 
 item-answers = antwoord op { $what }
 item-replaces = vervangt { $what }

@@ -131,6 +131,12 @@ impl Member {
         self.connection.accept_uni().await.map_err(lost)
     }
 
+    /// Waits until the connection has ended.
+    pub(super) async fn ended(&self) {
+        // Why is no matter.
+        let _why = self.connection.closed().await;
+    }
+
     /// Ends the connection.
     pub(super) fn close(&self) {
         self.connection.close(0u32.into(), &[]);

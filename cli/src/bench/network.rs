@@ -17,8 +17,24 @@ use crate::outcome::{Cause, Failure, Outcome};
 
 /// Bytes that the kernel may hold for a socket, in each direction, if it lets us.
 const SOCKET_BUFFER: usize = 8 << 20;
-/// Silence after which a connection is given up.
-const IDLE: Duration = Duration::from_secs(120);
+/// How much silence a connection bears: a packet is sent after a third of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// So much that no stall of a load ends it.
+    Load,
+    /// As much as a client's.
+    Client,
+}
+
+impl Patience {
+    fn idle(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Load => 120,
+            Self::Client => 30,
+        })
+    }
+}
+
 /// What the relay's certificate calls it.
 const NAME: &str = "localhost";
 
@@ -39,11 +55,13 @@ impl Network {
         root: &CertificateDer<'static>,
         alpn: &'static [u8],
         sockets: usize,
+        patience: Patience,
     ) -> Outcome<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(root.clone()).map_err(|error| Failure::new(Cause::Internal, error))?;
         let mut transport = TransportConfig::default();
-        transport.max_idle_timeout(IDLE.try_into().ok()).keep_alive_interval(Some(IDLE / 4));
+        let idle = patience.idle();
+        transport.max_idle_timeout(idle.try_into().ok()).keep_alive_interval(Some(idle / 3));
         let endpoints = (0..sockets).map(|_| endpoint()).collect::<Outcome<_>>()?;
         Ok(Self {
             endpoints,

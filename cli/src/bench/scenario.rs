@@ -13,7 +13,7 @@ use super::ground::{Device, Server};
 use super::kring::{Kring, Member};
 use super::load::{Difference, Load, Pace, Peer, Plan, at_once};
 use super::log::Log;
-use super::network::Network;
+use super::network::{Network, Patience};
 use super::row::{Figure, Row};
 use super::stored::Stored;
 use super::{Bench, System};
@@ -23,9 +23,9 @@ use crate::outcome::{Cause, Failure, Outcome};
 /// Before figures are taken, caches fill and congestion windows grow.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// Sockets of a load: a kernel gives each a buffer and a lock.
-const SOCKETS: usize = 8;
+pub(super) const SOCKETS: usize = 8;
 /// Cases that a device follows.
-const FOLLOWS: usize = 5;
+pub(super) const FOLLOWS: usize = 5;
 /// Devices in a case.
 const TOGETHER: usize = 8;
 /// After connections have come, this long until their memory is looked at: handshakes leave buffers behind.
@@ -35,7 +35,7 @@ const BEHIND: usize = 10_000;
 /// Devices that catch up at once while others talk.
 const CATCHING_UP: usize = 20;
 /// Bytes in a mebibyte.
-const MIB: f64 = (1 << 20) as f64;
+pub(super) const MIB: f64 = (1 << 20) as f64;
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,6 +54,10 @@ pub(crate) enum Scenario {
     Idle,
     /// A device that is 10,000 records behind reads them, then 20 at once while others talk.
     CatchUp,
+    /// Starting with what is stored, after a stop and after kills under load.
+    Start,
+    /// All devices coming back after the relay was killed, while others talk.
+    Return,
     /// One device of the library: sending, receiving, adding, opening a case and a profile.
     Client,
 }
@@ -86,6 +90,8 @@ impl Scenario {
             Self::Handshakes => bench.handshakes(self).await,
             Self::Idle => bench.idle(self).await,
             Self::CatchUp => bench.catch_up(self).await,
+            Self::Start => bench.starts(self).await,
+            Self::Return => bench.come_back(self).await,
             Self::Client => bench.client(self).await,
         }
     }
@@ -96,28 +102,28 @@ impl Bench {
         self.server_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
     }
 
-    async fn server_at(&self, at: SocketAddr) -> Outcome<Server> {
+    pub(super) async fn server_at(&self, at: SocketAddr) -> Outcome<Server> {
         match self.arguments.relay {
             Some(address) => Ok(Server::given(address, self.arguments.process)),
             None => Server::start(&self.ground, self.arguments.system, self.arguments.sync_delay, at).await,
         }
     }
 
-    fn network(&self, server: &Server) -> Outcome<Arc<Network>> {
+    pub(super) fn network(&self, server: &Server) -> Outcome<Arc<Network>> {
         let alpn = if self.arguments.system == System::Kring { kring_protocol::ALPN } else { bare::ALPN };
-        Network::open(server.address, self.ground.root(), alpn, SOCKETS).map(Arc::new)
+        Network::open(server.address, self.ground.root(), alpn, SOCKETS, Patience::Load).map(Arc::new)
     }
 
-    fn devices(&self, count: usize) -> Outcome<Arc<Vec<Device>>> {
+    pub(super) fn devices(&self, count: usize) -> Outcome<Arc<Vec<Device>>> {
         self.ground.devices(count).map(Arc::new)
     }
 
-    fn plan(&self, pace: Pace) -> Plan {
+    pub(super) fn plan(&self, pace: Pace) -> Plan {
         let measured = Duration::try_from_secs_f64(self.arguments.seconds).unwrap_or(WARM_UP);
         Plan { cases: self.arguments.cases, members: self.arguments.members, pace, warm_up: WARM_UP, measured }
     }
 
-    fn kring(&self, network: Arc<Network>, devices: Arc<Vec<Device>>) -> Kring {
+    pub(super) fn kring(&self, network: Arc<Network>, devices: Arc<Vec<Device>>) -> Kring {
         let logs = Arc::new((0..self.arguments.cases).map(|_| Log::random()).collect());
         let (members, size) = (self.arguments.members, self.arguments.size);
         Kring { network, devices, logs, members, size }
@@ -199,7 +205,7 @@ impl Bench {
     }
 
     /// Cases in which every device follows five and every case has eight devices, and who follows which.
-    fn follows(count: usize) -> (usize, impl Fn(usize) -> [usize; FOLLOWS] + Clone) {
+    pub(super) fn follows(count: usize) -> (usize, impl Fn(usize) -> [usize; FOLLOWS] + Clone) {
         let cases = (count * FOLLOWS).div_ceil(TOGETHER);
         (cases, move |device: usize| std::array::from_fn(|turn| (device * FOLLOWS + turn) % cases.max(1)))
     }
@@ -317,7 +323,7 @@ impl Bench {
         Ok(Row { figures, holds, ..self.row(scenario) })
     }
 
-    fn needs_own_relay(&self) -> Outcome {
+    pub(super) fn needs_own_relay(&self) -> Outcome {
         match self.arguments.relay {
             None => Ok(()),
             Some(_) => Err(Failure::advised(

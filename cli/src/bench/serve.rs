@@ -10,6 +10,9 @@ use super::{Place, System};
 use crate::admin::folder::RELAY_CONFIG;
 use crate::outcome::{Cause, Failure, Outcome};
 
+/// Connections that a measured relay takes.
+const CONNECTIONS: usize = 200_000;
+
 /// Serves until it is killed.
 pub(super) async fn run(place: &Place) -> Outcome {
     match place.system {
@@ -28,6 +31,8 @@ async fn relay(place: &Place) -> Outcome {
     let text = fs::read_to_string(&file).map_err(|error| Failure::file("read", &file, &error))?;
     let mut config = config::parse(&text, &place.relay).map_err(|error| Failure::new(Cause::Failed, error))?;
     config.listen = place.listen;
+    // How many come is the bench's matter.
+    config.limits.connections = CONNECTIONS;
     let conditions = BenchConditions { sync_delay: place.delay };
     let relay = kring_server::start_for_bench(config, conditions).await;
     let relay = relay.map_err(|error| Failure::new(Cause::Failed, error))?;

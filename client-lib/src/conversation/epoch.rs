@@ -67,7 +67,8 @@ impl Step<'_> {
             self.say_again_later(id)?;
         }
         let made_by = Some(by.professional.clone());
-        let cause = Cause { by: made_by, added, at: Some(record.at), ..Cause::default() };
+        let shown = outcome.shown;
+        let cause = Cause { by: made_by, added, at: Some(record.at), shown, ..Cause::default() };
         self.fold_change(case, (id, group), record.seq, cause)?;
         if added && *by == own {
             self.tell_joiners(case, id, record.seq, unheard)?;

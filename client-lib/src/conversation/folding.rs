@@ -6,14 +6,14 @@
 //! that may lack something is known as such**: that of a joiner who still waits, and of a device that items of the log
 //! have not reached. It is shown and goes on, and is neither handed over nor held against what others have.
 
-use kring_protocol::address::ProfessionalAddress;
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{GroupId, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::Conversation;
 use super::event::Event;
-use super::state::{StoredItem, Want};
+use super::state::{Device, StoredItem, Want};
 use super::step::Step;
 use crate::case::alert::AlertPhase;
 use crate::case::handover::HandoverSays;
@@ -52,6 +52,9 @@ pub(super) struct StoredChange {
     /// When the relay took it, by the relay's clock.
     #[serde(default)]
     at: Option<Timestamp>,
+    /// Devices that it took out with a list which shows that they are revoked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shown: Vec<Device>,
 }
 
 /// How this device came to a change of a case's group.
@@ -63,6 +66,8 @@ pub(super) struct Cause {
     pub(super) added: bool,
     /// When the relay took it.
     pub(super) at: Option<Timestamp>,
+    /// Devices that it took out with a list which shows that they are revoked.
+    pub(super) shown: Vec<DeviceAddress>,
     /// This device joined by it and is to be told the state: who added it.
     pub(super) joined_by: Option<ProfessionalAddress>,
     /// Whoever did had nothing to tell at this record.
@@ -215,6 +220,8 @@ pub struct MergedChange {
     pub after: Position,
     /// When the relay took it, by the relay's clock; `None` where this device joined by it, or made the case.
     pub at: Option<Timestamp>,
+    /// Devices that it took out with a list which shows that they are revoked or have ended.
+    pub taken_out: Vec<DeviceAddress>,
     /// The change.
     pub change: Change,
 }
@@ -224,8 +231,12 @@ impl Conversation {
     /// each on, and who answered for the family. The first is the one by which this device made or joined it.
     pub fn changes(&self, case: CaseId) -> Result<Vec<MergedChange>, StoreError> {
         let changes = self.store.read().changes::<StoredChange>(case, 0)?;
-        let merged =
-            |(after, stored): (Position, StoredChange)| MergedChange { after, at: stored.at, change: stored.change };
+        let merged = |(after, stored): (Position, StoredChange)| MergedChange {
+            after,
+            at: stored.at,
+            taken_out: stored.shown.into_iter().map(DeviceAddress::from).collect(),
+            change: stored.change,
+        };
         Ok(changes.into_iter().map(merged).collect())
     }
 
@@ -342,11 +353,12 @@ impl Step<'_> {
         cause: Cause,
     ) -> Result<(), StoreError> {
         let duties = mls.context().ok_or(StoreError::Corrupt)?.duties;
-        let Cause { by, added, at, joined_by, nothing_until } = cause;
+        let Cause { by, added, at, shown, joined_by, nothing_until } = cause;
         let change = Change { group, epoch: mls.epoch(), seq, by, people: self.people(mls)?, duties };
         self.keep_chains(case, mls)?;
+        let shown = shown.iter().map(Device::from).collect();
         let mut stored =
-            StoredChange { change, awaits: joined_by, snapshot: None, hash: None, added, nothing_until, at };
+            StoredChange { change, awaits: joined_by, snapshot: None, hash: None, added, nothing_until, at, shown };
         let mut folded = self.take_folded(case, None)?;
         let changed = folded.apply_change(&stored)?;
         if added && folded.is_whole() {

@@ -37,7 +37,8 @@ impl Step<'_> {
         if state.phase != Phase::Live || state.at.is_some_and(|at| record.seq <= at) {
             return Ok(());
         }
-        if record.seq > Seq::MAX {
+        // Records are counted from 1.
+        if record.seq == Seq(0) || record.seq > Seq::MAX {
             return self.distrust(id, &state);
         }
         if state.at.is_some_and(|at| record.seq.0 > at.0.max(state.gap_to.0).saturating_add(1)) {

@@ -17,6 +17,7 @@ use kring_server::engine::{HelloFacts, Pushed};
 use rand::Rng as _;
 
 use super::checks::{Life, Violation};
+use super::clocks::Clock;
 use super::region::region;
 use super::scenario::Shown;
 use super::world::{Event, World, exporter};
@@ -24,7 +25,7 @@ use super::world::{Event, World, exporter};
 /// Inputs that are handed over together, at most.
 const MOST_TOGETHER: usize = 6;
 /// KeyPackages that a device keeps at the relay: few, so that they run out.
-const KEY_PACKAGES: usize = 4;
+pub(super) const KEY_PACKAGES: usize = 4;
 
 /// One device.
 pub(super) struct Device {
@@ -37,8 +38,7 @@ pub(super) struct Device {
     pub(super) life: Life,
     pub(super) backup: Option<(Store, Life)>,
     pub(super) online: bool,
-    /// Milliseconds by which its clock is ahead.
-    pub(super) clock: i64,
+    pub(super) clock: Clock,
     /// How many revoked devices its program knows of.
     pub(super) knows_revoked: usize,
     /// The next step with more writes than this fails; whether the program dies of it.
@@ -98,7 +98,7 @@ enum Stream {
 }
 
 impl Device {
-    pub(super) fn new(index: usize, now: Timestamp) -> Self {
+    pub(super) fn new(index: usize, clock: Clock, now: Timestamp) -> Self {
         let store = Store::in_memory().expect("a store");
         let mut device = Self {
             index,
@@ -108,7 +108,7 @@ impl Device {
             life: Life::default(),
             backup: None,
             online: true,
-            clock: 0,
+            clock,
             knows_revoked: 0,
             failing: None,
             damaged: false,
@@ -145,7 +145,7 @@ impl Device {
 impl World {
     /// The time by a device's own clock.
     pub(super) fn time_of(&self, index: usize) -> Timestamp {
-        Timestamp(self.now.0.saturating_add_signed(self.devices[index].clock))
+        self.devices[index].clock.shows(self.now)
     }
 
     /// Tries to connect after a while.
@@ -303,6 +303,9 @@ impl World {
             }
         }
         let Some(core) = self.devices[index].core.as_mut() else { return false };
+        if let Some((_, recorded)) = self.recorded.as_mut().filter(|(device, _)| *device == index) {
+            recorded.extend(inputs.iter().map(|input| (input.clone(), now)));
+        }
         core.fail_after_writes(failing.map(|(writes, _)| writes));
         let mut shown = inputs.iter().map(Shape::of).collect::<Vec<_>>().into_iter();
         let handled = core.handle_all(inputs, now);
@@ -363,8 +366,9 @@ impl World {
             match action {
                 Action::Tell(told) => self.note(|| format!("device {index} is told {}", name_of(&told))),
                 Action::WakeAt(at) => {
-                    let after = at.since(self.time_of(index));
+                    let own = at.since(self.time_of(index));
                     let device = &mut self.devices[index];
+                    let after = device.clock.until(own);
                     device.wake += 1;
                     let number = device.wake;
                     self.later(after, Event::Wake { device: index, number });

@@ -87,6 +87,9 @@ pub(super) enum Move {
         device: usize,
         seconds: i64,
     },
+    SetRelayClock {
+        seconds: i64,
+    },
     KillRelay,
     /// The relay dies at this write.
     FailRelay {
@@ -123,6 +126,8 @@ pub(super) struct Weather {
     pub(super) killed: u32,
     /// For so many messages the relay is too busy.
     pub(super) busy: u32,
+    /// By so many millionths clocks run too fast or too slowly, at most. A clock of a computer drifts by tens of them.
+    pub(super) drift: u32,
 }
 
 impl Weather {
@@ -136,7 +141,14 @@ impl Weather {
             slow: one_of([0, 20, 100, 300]),
             killed: one_of([0, 0, 3, 10]),
             busy: one_of([0, 0, 20, 100]),
+            drift: one_of([0, 100, 1_000, 10_000]),
         }
+    }
+
+    /// How one clock drifts in it.
+    pub(super) fn drift(&self, dice: &mut StdRng) -> i64 {
+        let most = i64::from(self.drift);
+        dice.random_range(-most..=most)
     }
 }
 
@@ -189,7 +201,8 @@ fn one(dice: &mut StdRng, options: &Options, owners: &[usize]) -> Move {
         75..76 => Move::Wipe { device },
         76..78 => Move::BackUp { device },
         78..79 => Move::SetBack { device },
-        79..81 => Move::SetClock { device, seconds: dice.random_range(-1_200..1_200) },
+        79..80 => Move::SetClock { device, seconds: dice.random_range(-1_200..1_200) },
+        80..81 => Move::SetRelayClock { seconds: dice.random_range(-1_200..1_200) },
         81..83 => Move::KillRelay,
         83..86 => Move::FailRelay { writes: dice.random_range(0..8) },
         86..89 => Move::Probe { device },
@@ -228,6 +241,7 @@ impl fmt::Display for Move {
             Self::BackUp { device } => write!(f, "device {device} is backed up"),
             Self::SetBack { device } => write!(f, "device {device} is set back to its backup"),
             Self::SetClock { device, seconds } => write!(f, "device {device}'s clock jumps by {seconds} s"),
+            Self::SetRelayClock { seconds } => write!(f, "the relay's clock jumps by {seconds} s"),
             Self::KillRelay => f.write_str("the relay is killed"),
             Self::FailRelay { writes } => write!(f, "the relay dies after {writes} writes"),
             Self::Probe { device } => write!(f, "device {device} tries all proofs that it can make"),

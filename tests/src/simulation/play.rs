@@ -131,9 +131,10 @@ impl World {
             }
             Move::SetBack { device } => self.set_back(device),
             Move::SetClock { device, seconds } => {
-                self.devices[device].clock = seconds * 1_000;
+                self.devices[device].clock.set(self.now, seconds * 1_000);
                 self.nudge(device);
             }
+            Move::SetRelayClock { seconds } => self.relay_clock.set(self.now, seconds * 1_000),
             Move::KillRelay => self.relay_down(),
             Move::FailRelay { writes } => self.relay.disk.crash_after(Some(writes)),
             Move::Probe { device } => self.probe(device),
@@ -149,7 +150,7 @@ impl World {
             self.tick_relay();
         }
         if pieces > 1 && self.relay.is_up() {
-            if self.relay.sweep(self.now).is_err() {
+            if self.relay.sweep(self.relay_time()).is_err() {
                 self.relay_down();
             }
             for _ in 0..8 {
@@ -208,7 +209,8 @@ impl World {
         let exporter = [7; 32];
         for (group, epoch) in self.truth.known_epochs() {
             let Ok(Some(proof)) = core.prove(&exporter, group, epoch) else { continue };
-            let Ok(read) = self.relay.reads_to(&exporter, group, epoch, &proof, self.now) else { return };
+            let now = self.relay_time();
+            let Ok(read) = self.relay.reads_to(&exporter, group, epoch, &proof, now) else { return };
             let end = self.truth.end_of(group, epoch);
             if let (Some(read), Some(end)) = (read, end)
                 && read > end

@@ -5,7 +5,7 @@ use kring_client::case::{CaseId, CaseStatus, ItemDraft, ItemId, Position, Role};
 use kring_client::conversation::{Action, Command, Connected, Conversation, Event, Input, Settings};
 use kring_client::store::Store;
 use kring_protocol::address::DeviceAddress;
-use kring_protocol::ids::{Epoch, GroupId, Incarnation};
+use kring_protocol::ids::{Epoch, GroupId, Incarnation, Timestamp};
 use kring_protocol::message::{Record, Reply, Request};
 use kring_protocol::payload::Payload;
 
@@ -235,6 +235,23 @@ impl Scenario {
     /// From now on the relay shows what is there.
     pub fn be_honest(&mut self) {
         self.world.lie = None;
+    }
+
+    /// From now on it is written down what comes to a device.
+    pub fn record(&mut self, device: usize) {
+        self.world.recorded = Some((device, Vec::new()));
+    }
+
+    /// What was written down, and when it came by the device's clock.
+    pub fn recorded(&mut self) -> Vec<(Input, Timestamp)> {
+        self.world.recorded.take().map(|(_, inputs)| inputs).unwrap_or_default()
+    }
+
+    /// The items that a device shows of the case.
+    pub fn items(&self, device: usize) -> Vec<ItemId> {
+        let Some(core) = &self.world.devices[device].core else { return Vec::new() };
+        let items = core.items(self.case(), Position(0), usize::MAX).expect("a whole store can be read");
+        items.iter().map(|item| item.id).collect()
     }
 
     /// Everything that happened, for a test that fails.

@@ -10,11 +10,13 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::checks::{Truth, Violation};
+use super::clocks::Clock;
 use super::device::Device;
 use super::plan::Weather;
 use super::relay::{Asked, Crashed, Relay};
 use super::scenario::Lie;
 use super::{Options, sha256};
+use kring_client::conversation::Input;
 use kring_client::simulation::Follow;
 
 /// Most events of one simulation: one that goes on for longer never comes to rest.
@@ -60,6 +62,7 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) start: Timestamp,
     pub(super) relay: Relay,
+    pub(super) relay_clock: Clock,
     pub(super) devices: Vec<Device>,
     pub(super) weather: Weather,
     pub(super) dice: StdRng,
@@ -84,6 +87,8 @@ pub(super) struct World {
     pub(super) watched: bool,
     /// What the relay makes of what it shows.
     pub(super) lie: Option<Lie>,
+    /// Of this device it is written down what comes to it, and when by its clock.
+    pub(super) recorded: Option<(usize, Vec<(Input, Timestamp)>)>,
 }
 
 /// What happened, in words, and a hash over it.
@@ -109,11 +114,14 @@ impl World {
     pub(super) fn new(seed: u64, options: &Options, weather: Weather) -> Self {
         kring_client::simulation::seed_identifiers(seed);
         let start = super::region::region().start;
+        // Dice of their own, so that how clocks drift leaves everything else as it is.
+        let mut drifts = StdRng::seed_from_u64(seed ^ 0xc10c);
         let mut world = Self {
             seed,
             now: start,
             start,
             relay: Relay::new(seed),
+            relay_clock: Clock::new(start, weather.drift(&mut drifts)),
             devices: Vec::new(),
             weather,
             dice: StdRng::seed_from_u64(seed),
@@ -131,10 +139,12 @@ impl World {
             relay_ticked: start,
             watched: true,
             lie: None,
+            recorded: None,
             trace: Trace { lines: options.trace.then(Vec::new), hash: 0xcbf2_9ce4_8422_2325 },
         };
         for index in 0..options.devices {
-            let device = Device::new(index, world.now);
+            let clock = Clock::new(world.now, world.weather.drift(&mut drifts));
+            let device = Device::new(index, clock, world.now);
             world.devices.push(device);
             world.dial(index, 0);
         }
@@ -191,10 +201,15 @@ impl World {
         self.now = self.now.max(end);
     }
 
+    /// The time by the relay's own clock.
+    pub(super) fn relay_time(&self) -> Timestamp {
+        self.relay_clock.shows(self.now)
+    }
+
     /// A relay that is up notices that time has passed.
     pub(super) fn tick_relay(&mut self) {
         self.relay_ticked = self.now;
-        if self.relay.is_up() && self.relay.tick(self.now).is_err() {
+        if self.relay.is_up() && self.relay.tick(self.relay_time()).is_err() {
             self.relay_down();
         }
     }
@@ -227,7 +242,7 @@ impl World {
             Event::Push { link, push } => self.pushed(link, push),
             Event::Broken { link } => self.broken(link),
             Event::Gone { link } => {
-                if self.relay.is_up() && self.relay.disconnect(link, self.now).is_err() {
+                if self.relay.is_up() && self.relay.disconnect(link, self.relay_time()).is_err() {
                     self.relay_down();
                 }
             }
@@ -247,7 +262,7 @@ impl World {
         if !self.relay.is_up() || self.revoked.contains(&index) {
             return self.later(1_000, Event::Broken { link });
         }
-        match self.relay.connect(link, index, exporter, self.now) {
+        match self.relay.connect(link, index, exporter, self.relay_time()) {
             Ok(Ok(facts)) => {
                 let after = self.delay();
                 self.later(after, Event::Welcome { link, facts });
@@ -310,7 +325,8 @@ impl World {
             .map(|(link, stream, request, after, _)| Asked { link, stream, request, after })
             .collect();
         let busy = self.weather.busy;
-        let answers = match self.relay.answer(asked, busy, &mut self.dice, self.now) {
+        let now = self.relay_time();
+        let answers = match self.relay.answer(asked, busy, &mut self.dice, now) {
             Ok(answers) => answers,
             Err(Crashed) => return self.relay_down(),
         };
