@@ -43,6 +43,9 @@ pub(crate) enum AuditCommand {
         /// Certificate of the device whose archive it is; without it this device's own.
         #[arg(long, value_name = "FILE", requires = "file")]
         certificate: Option<PathBuf>,
+        /// The archive must have at least so many entries: what `forward` said when it ran last.
+        #[arg(long, value_name = "COUNT", requires = "file", default_value_t = 0)]
+        entries: u64,
     },
     /// Print the log
     Export {
@@ -112,8 +115,8 @@ impl Line for AuditLine {
 
 /// Runs `kring audit`.
 pub(crate) async fn run(command: AuditCommand, global: &GlobalArguments, output: Output) -> Outcome {
-    if let AuditCommand::Verify { file: Some(file), certificate } = &command {
-        return verify_file(file, certificate.as_deref(), &global.profile, output);
+    if let AuditCommand::Verify { file: Some(file), certificate, entries } = &command {
+        return verify_file(file, certificate.as_deref(), *entries, &global.profile, output);
     }
     // The log is on this device; the relay has nothing to do with it.
     let global = GlobalArguments { offline: true, ..global.clone() };
@@ -207,7 +210,7 @@ pub(crate) async fn forward(client: &Client, archive: &Path, form: Form) -> Outc
     Ok((at - before, at))
 }
 
-fn verify_file(file: &Path, certificate: Option<&Path>, profile: &Path, output: Output) -> Outcome {
+fn verify_file(file: &Path, certificate: Option<&Path>, least: u64, profile: &Path, output: Output) -> Outcome {
     let chain = match certificate {
         Some(certificate) => certificates::read(certificate)?,
         None => Profile::open(profile)?.chain().to_vec(),
@@ -220,6 +223,10 @@ fn verify_file(file: &Path, certificate: Option<&Path>, profile: &Path, output: 
     let read = File::open(file).and_then(|mut file| file.read_to_string(&mut text));
     read.map_err(|error| Failure::file(&say!("doing-read"), file, &error))?;
     match Form::of(file).format().verify(&text, vec![key]) {
+        // What is left of an archive whose last entries are gone is whole in itself.
+        Ok(chain) if chain.entries() < least => {
+            Err(not_whole(Broken { number: chain.entries() + 1, fault: Fault::CutOff }))
+        }
         Ok(chain) => output.print(&holds(&chain)),
         Err(broken) => Err(not_whole(broken)),
     }

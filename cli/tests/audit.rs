@@ -104,6 +104,16 @@ fn an_archive_is_kept_up_to_date_and_every_change_of_it_is_named() {
             assert_eq!(broken.code, 9, "{broken:?}");
             assert!(number.is_none_or(|number| broken.err.contains(number)), "{broken:?}");
         }
+        // One whose end is gone is whole, until it is said how much there was.
+        std::fs::write(&file, without(all.len() - header - 1)).expect("written");
+        assert_eq!(check().ok().json()[0]["entries"], entries - 1);
+        let count = entries.to_string();
+        let counted = ["audit", "verify", "--file", name, "--certificate", certificate, "--entries", &count];
+        let short = place.run(&counted);
+        assert_eq!(short.code, 9, "{short:?}");
+        assert!(short.err.contains(&format!("entry {entries}: it is missing at the end")), "{short:?}");
+        std::fs::write(&file, &whole).expect("written");
+        place.run(&counted).ok();
         // One whose end was changed is not gone on with.
         let (most, last) = whole.trim_end().rsplit_once('\n').expect("lines");
         let changed = last.replacen("done", "failed", 1);

@@ -67,6 +67,7 @@ help-audit = De logging van wat op dit apparaat is gedaan controleren, uitvoeren
 help-audit-verify = Elke schakel controleren; noemt de eerste die verbroken is
 help-audit-verify--file = Een archief in plaats van de logging van dit apparaat.
 help-audit-verify--certificate = Certificaat van het apparaat waarvan het archief is; anders dat van dit apparaat.
+help-audit-verify--entries = Het archief moet minstens zoveel regels hebben: wat `forward` zei toen het voor het laatst werd uitgevoerd.
 help-audit-export = De logging afdrukken
 help-audit-export--format = Vorm van de regels.
 help-audit-export--after = Alleen regels na deze.
