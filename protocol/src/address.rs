@@ -187,4 +187,12 @@ mod tests {
         assert_eq!(DeviceAddress::from_uri("kring://politie.example/a"), Err(AddressError::Device));
         assert_eq!(DeviceAddress::from_uri(&(address.to_uri() + "/x")), Err(AddressError::Device));
     }
+
+    #[test]
+    fn an_address_is_shown_to_people_and_hidden_in_logs() {
+        let address = ProfessionalAddress::new("a.jansen", "politie.example").expect("valid");
+        assert_eq!(address.to_string(), "a.jansen@politie.example");
+        assert_eq!(address.as_str(), "a.jansen@politie.example");
+        assert_eq!(format!("{address:?}"), "ProfessionalAddress(..)");
+    }
 }

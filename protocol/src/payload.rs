@@ -36,3 +36,18 @@ impl fmt::Debug for Payload {
         write!(f, "Payload({} bytes)", self.0.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_the_bytes_it_was_made_of_shares_them_and_shows_their_number_alone() {
+        let bytes = Bytes::from(b"sealed".to_vec());
+        let payload = Payload::from(bytes.clone());
+        assert_eq!(&payload[..], b"sealed");
+        assert_eq!(payload, Payload::from(b"sealed".to_vec()));
+        assert_eq!(payload.clone().as_ptr(), bytes.as_ptr());
+        assert_eq!(format!("{payload:?}"), "Payload(6 bytes)");
+    }
+}

@@ -256,3 +256,27 @@ impl<'de> serde::Deserialize<'de> for Empty {
 }
 
 pub(crate) use {choice, field_type, is_present, structure, take, value_type};
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde::de::value::{Error, U64Deserializer};
+
+    use super::*;
+    use crate::message::{Hello, Request};
+
+    #[test]
+    fn who_finds_a_number_is_told_what_should_have_stood_there() {
+        fn told<'de, T: Deserialize<'de>>() -> Option<String> {
+            T::deserialize(U64Deserializer::<Error>::new(3)).err().map(|error| error.to_string())
+        }
+        for (told, expected) in [
+            (told::<Hello>(), "a map for Hello"),
+            (told::<Request>(), "a number and a map for Request"),
+            (told::<List<u64>>(), "a list of at most 1024 elements"),
+            (told::<Empty>(), "a map"),
+        ] {
+            assert_eq!(told, Some(format!("invalid type: integer `3`, expected {expected}")));
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! runs, step by step in the order in which a fault shows soonest; `cargo xtask compare` and `cargo xtask networks` measure.
 
 mod compare;
+mod coverage;
 mod instructions;
 mod networks;
 mod outcome;
@@ -41,6 +42,8 @@ enum Task {
     Networks(networks::NetworksArguments),
     /// Counts the instructions of the record path and the bytes that the journal writes, against limits; needs valgrind.
     Instructions,
+    /// Measures how many lines of the relay's rules and of the codec the tests run; needs cargo-llvm-cov.
+    Coverage,
     /// Simulates cases in bad weather; `--help` after `--` tells more.
     #[command(disable_help_flag = true)]
     Simulate {
@@ -58,6 +61,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Compare(arguments) => return compare::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Networks(arguments) => return networks::run(&arguments),
         Task::Instructions => return instructions::run(),
+        Task::Coverage => return coverage::run(),
         Task::Simulate { arguments } => return simulate::run(&arguments),
     };
     let mut total = Outcome::default();

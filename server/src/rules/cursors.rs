@@ -107,4 +107,42 @@ mod tests {
         // Those that hold nothing back count no longer.
         assert_eq!(cursors.admit(now.plus(CURSOR_LIFETIME + 1)), Ok(()));
     }
+
+    #[test]
+    fn a_cursor_that_has_not_moved_for_its_lifetime_holds_nothing_back() {
+        let mut cursors = Cursors::default();
+        let start = Timestamp(1_800_000_000_000);
+        assert_eq!(cursors.passed_by_all(start), None);
+        cursors.insert(id(1), Seq(3), start);
+        cursors.insert(id(2), Seq(7), start.plus(1));
+        cursors.insert(id(1), Seq(5), start.plus(5_000)); // It is there, and stays as it is.
+        assert_eq!(cursors.passed_by_all(start.plus(CURSOR_LIFETIME - 1)), Some(Seq(3)));
+        assert_eq!(cursors.passed_by_all(start.plus(CURSOR_LIFETIME)), Some(Seq(7)));
+        assert_eq!(cursors.passed_by_all(start.plus(CURSOR_LIFETIME + 1)), None);
+        // Until it moves again, which is forward alone.
+        cursors.advance(id(1), Seq(2), start.plus(CURSOR_LIFETIME));
+        assert_eq!(cursors.passed_by_all(start.plus(CURSOR_LIFETIME)), Some(Seq(3)));
+        cursors.remove(id(1));
+        assert_eq!(cursors.passed_by_all(start.plus(CURSOR_LIFETIME)), Some(Seq(7)));
+        cursors.drop_dead(start.plus(CURSOR_LIFETIME));
+        assert!(cursors.contains(id(2)));
+        cursors.drop_dead(start.plus(CURSOR_LIFETIME + 1));
+        assert!(!cursors.contains(id(2)));
+    }
+
+    #[test]
+    fn those_that_hold_nothing_back_go_when_there_is_no_room_and_not_before() {
+        let mut cursors = Cursors::default();
+        let start = Timestamp(1_800_000_000_000);
+        let later = start.plus(CURSOR_LIFETIME);
+        for number in 0..MAX_CURSORS - 1 {
+            cursors.insert(id(number), Seq(1), start);
+        }
+        cursors.insert(id(5_000), Seq(1), later);
+        assert_eq!(cursors.0.len(), MAX_CURSORS, "there was room");
+        cursors.insert(id(5_001), Seq(1), later);
+        assert_eq!(cursors.0.len(), 2);
+        assert!(cursors.contains(id(5_000)) && cursors.contains(id(5_001)));
+        assert_eq!(cursors.weight(), 2 * 48);
+    }
 }

@@ -321,3 +321,6 @@ impl Device {
             + (self.spent.len() + self.recent.len()) * 48
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,6 +235,7 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::revocation::tests::Pki;
 
     fn listed(address: &str, text: &str, number: u64) -> Listed {
         let listing = Listing::for_tests(number, text, Timestamp(100));
@@ -297,5 +298,76 @@ mod tests {
         assert!(Sought::read(" .-@ ").expect("short").is_none());
         assert_eq!(Sought::read(&"a".repeat(129)).err(), Some(Refusal::TooLarge { limit: 128 }));
         assert_eq!(Sought::read("a b c d e f g h i").err(), Some(Refusal::TooMany { limit: 8 }));
+    }
+
+    #[test]
+    fn what_is_looked_for_has_so_many_bytes_and_words_at_most() {
+        assert!(Sought::read(&"a".repeat(128)).expect("short enough").is_some());
+        assert_eq!(Sought::read(&"a".repeat(200)).err(), Some(Refusal::TooLarge { limit: 128 }));
+        let sought = Sought::read("a bbb c d e f g h").expect("few enough").expect("words");
+        assert_eq!((sought.0.len(), sought.0[0].as_str()), (8, "bbb"));
+        assert_eq!(Sought::read("a b c d e f g h i j").err(), Some(Refusal::TooMany { limit: 8 }));
+    }
+
+    #[test]
+    fn a_long_word_is_cut_between_two_characters() {
+        let words: Vec<_> = words_of(&format!("a{} b", "ß".repeat(40))).collect();
+        assert_eq!(words, [format!("a{}", "ß".repeat(31)), "b".to_owned()]);
+    }
+
+    #[test]
+    fn a_device_stands_in_the_part_of_its_first_byte_and_its_chain_is_kept_for_a_day_after_its_end() {
+        let device = DeviceId(*b"0123456789abcdef");
+        assert_eq!(Shard::of(device), b'0');
+        let listing = Listing::for_tests(7, "Anne Jansen", Timestamp(100));
+        let entry = Listed::new(&"a.jansen@politie.example".parse().expect("an address"), &listing, Position(7));
+        assert_eq!(entry.position(), Position(7));
+        assert!(entry.credential() == listing.credential());
+        let mut shard = Shard::default();
+        shard.listed.insert(device, entry);
+        let end = 100 + Timestamp::DAY;
+        for (of, position, now, needed) in [
+            (device, 7, 0, true),
+            (device, 7, end - 1, true),
+            (device, 7, end, false),
+            (device, 7, end + 1, false),
+            (device, 8, 0, false),
+            (DeviceId([1; 16]), 7, 0, false),
+        ] {
+            assert_eq!(shard.needs(of, Position(position), Timestamp(now)), needed, "{position} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_directory_has_each_device_once_and_weighs_what_its_words_take() {
+        let directory = directory();
+        let mut devices: Vec<_> = directory.devices().map(|(device, it)| (device.0[0], it.position().0)).collect();
+        devices.sort_unstable();
+        assert_eq!(devices, [(1, 1), (2, 2), (3, 3)]);
+        let mut shard = Shard::default();
+        assert_eq!(shard.weight(), 0);
+        let one = listed("a.jansen@politie.example", "abc de", 1);
+        // Two words of 5 letters, two serial numbers of 8 bytes.
+        let weight = 128 + (2 * 24 + 5) + (size_of::<Credential>() + 2 * 8);
+        for number in 1..=3 {
+            shard.listed.insert(DeviceId([number; 16]), one.clone());
+            assert_eq!(shard.weight(), weight * usize::from(number));
+        }
+    }
+
+    #[test]
+    fn a_listing_has_each_word_of_the_certificate_once_and_what_a_list_could_name() {
+        let device = Pki::new().device;
+        let listing = Listing::of(&device).expect("verified");
+        assert_eq!(listing.words, ["a", "anne", "example", "jansen", "police", "politie"]);
+        assert_eq!(listing.valid_until, device.valid_until());
+        assert!(Some(listing.credential()) == Credential::of(&device).as_ref());
+        let chain: Vec<_> = device.chain().iter().map(|certificate| certificate.to_vec()).collect();
+        assert!(listing.chain.iter().map(|certificate| certificate.to_vec()).eq(chain));
+    }
+
+    #[test]
+    fn debug_of_a_listing_hides_who_it_is() {
+        assert_eq!(format!("{:?}", Listing::for_tests(1, "Anne Jansen", Timestamp(100))), "Listing(..)");
     }
 }

@@ -353,3 +353,6 @@ fn bounded(letter: &Payload) -> Result<(), Refusal> {
 fn same(first: LetterAt, letter: &Payload) -> Result<(), Refusal> {
     if first.0 == hash_of(letter) { Ok(()) } else { Err(Refusal::TicketUsed) }
 }
+
+#[cfg(test)]
+mod tests;

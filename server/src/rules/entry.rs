@@ -426,3 +426,6 @@ impl fmt::Debug for Entry {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests;

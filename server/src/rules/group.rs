@@ -511,3 +511,6 @@ pub fn hash_of(message: &[u8]) -> MessageHash {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, message);
     MessageHash::from_slice(digest.as_ref()).expect("SHA-256 has 32 bytes")
 }
+
+#[cfg(test)]
+mod tests;

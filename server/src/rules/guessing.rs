@@ -106,4 +106,18 @@ mod tests {
         assert!(guesses.admit(place("192.0.2.7"), Timestamp(5)).is_err());
         assert_eq!(guesses.admit(place("192.0.2.7"), Timestamp(MINUTE)), Ok(()));
     }
+
+    #[test]
+    fn guesses_count_for_the_whole_minute_and_no_longer() {
+        let mut guesses = Guesses::default();
+        let start = Timestamp(20_000 * 60_000);
+        for number in 0..u64::from(WRONG_FROM_ONE) {
+            let now = start.plus(number * 2_900);
+            assert_eq!(guesses.admit(place("192.0.2.7"), now), Ok(()), "{number}");
+            guesses.wrong(place("192.0.2.7"), now);
+        }
+        let limited = Err(Refusal::RateLimited { after_ms: 500 });
+        assert_eq!(guesses.admit(place("192.0.2.7"), start.plus(59_500)), limited);
+        assert_eq!(guesses.admit(place("192.0.2.7"), start.plus(60_000)), Ok(()));
+    }
 }

@@ -83,3 +83,17 @@ pub const CLAIM_LIFETIME: u64 = 60 * 60 * 1_000;
 
 /// Searches of the directory that one device may make in a minute: one for each letter that somebody types.
 pub const SEARCHES_A_MINUTE: u32 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_that_are_calculated_are_what_their_words_say() {
+        assert_eq!(MAX_EPOCH, 4_611_686_018_427_387_904);
+        assert_eq!(MAX_LOG_BYTES / 1_048_576, 1_024, "largest messages");
+        assert_eq!(MAX_INBOX_BYTES / 1_048_576, 64, "largest Welcomes");
+        assert_eq!(MAX_UNCLAIMED_BYTES / 1_048_576, 16, "a quarter of them");
+        assert_eq!(CLAIM_LIFETIME, 3_600_000, "an hour");
+    }
+}

@@ -48,3 +48,39 @@ impl Professional {
         64 + self.devices.capacity() * DeviceId::LEN
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(number: usize) -> DeviceId {
+        DeviceId([u8::try_from(number).expect("few devices"); 16])
+    }
+
+    #[test]
+    fn a_professional_has_so_many_devices_and_a_revoked_one_makes_room() {
+        let mut professional = Professional::default();
+        for number in 1..=MAX_DEVICES {
+            assert_eq!(professional.admit(device(number)), Ok(()), "{number}");
+            professional.apply_published(device(number));
+            professional.apply_published(device(number));
+        }
+        let all: Vec<_> = (1..=MAX_DEVICES).map(device).collect();
+        assert_eq!(professional.devices(), all, "each once, in the order in which they came");
+        let more = device(MAX_DEVICES + 1);
+        assert_eq!(professional.admit(more), Err(Refusal::TooMany { limit: MAX_DEVICES as u64 }));
+        assert_eq!(professional.admit(device(3)), Ok(()), "who is there already goes on");
+        professional.apply_revoked(device(3));
+        assert_eq!(professional.devices().len(), MAX_DEVICES - 1);
+        assert_eq!(professional.admit(more), Ok(()));
+    }
+
+    #[test]
+    fn a_professional_weighs_what_the_devices_take() {
+        let mut professional = Professional::default();
+        assert_eq!(professional.weight(), 64);
+        (1..=MAX_DEVICES).for_each(|number| professional.apply_published(device(number)));
+        let devices = MAX_DEVICES * DeviceId::LEN;
+        assert!((64 + devices..=64 + 2 * devices).contains(&professional.weight()));
+    }
+}

@@ -158,4 +158,92 @@ mod tests {
         quotas.turn(Timestamp(Timestamp::DAY));
         assert_eq!(quotas.may_send(device, &limits, Timestamp(Timestamp::DAY)), Ok(()));
     }
+
+    /// A day that is not the first of all.
+    const MORNING: Timestamp = Timestamp(Timestamp::DAY * 20_000 + 6 * 3_600_000);
+    const TILL_MIDNIGHT: u64 = 18 * 3_600_000;
+    const DEVICE: DeviceId = DeviceId([1; 16]);
+    const OTHER: DeviceId = DeviceId([2; 16]);
+
+    fn limited<T>(after_ms: u64) -> Result<T, Refusal> {
+        Err(Refusal::RateLimited { after_ms })
+    }
+
+    #[test]
+    fn what_was_used_counts_until_the_day_is_over() {
+        let limits = Limits { groups_a_day: 2, ..Limits::default() };
+        let mut quotas = Quotas::default();
+        for hour in 0..2 {
+            let now = MORNING.plus(hour * 3_600_000);
+            quotas.turn(now);
+            assert_eq!(quotas.may_create(DEVICE, &limits, now), Ok(()));
+            quotas.created(DEVICE);
+        }
+        quotas.turn(MORNING.plus(2));
+        assert_eq!(quotas.may_create(DEVICE, &limits, MORNING), limited(TILL_MIDNIGHT));
+        assert_eq!(quotas.may_create(OTHER, &limits, MORNING), Ok(()));
+    }
+
+    #[test]
+    fn searches_are_counted_by_the_minute() {
+        let mut quotas = Quotas::default();
+        for number in 0..u64::from(SEARCHES_A_MINUTE) {
+            assert_eq!(quotas.search(DEVICE, MORNING.plus(number * 900)), Ok(()), "{number}");
+        }
+        assert_eq!(quotas.search(DEVICE, MORNING.plus(59_000)), limited(1_000));
+        assert_eq!(quotas.search(OTHER, MORNING.plus(59_000)), Ok(()));
+        assert_eq!(quotas.search(DEVICE, MORNING.plus(60_000)), Ok(()));
+    }
+
+    #[test]
+    fn claims_are_counted_in_all_and_for_each_professional() {
+        let address = |text: &str| text.parse::<ProfessionalAddress>().expect("an address");
+        let (one, two) = (address("a.jansen@politie.example"), address("b.jansen@politie.example"));
+        let limits = Limits { claims_a_day: 5, claims_of_one_a_day: 3, ..Limits::default() };
+        let mut quotas = Quotas::default();
+        quotas.claimed(DEVICE, &one, 2);
+        assert_eq!(quotas.may_claim(DEVICE, &one, &limits, MORNING), Ok(()));
+        quotas.claimed(DEVICE, &one, 1);
+        assert_eq!(quotas.may_claim(DEVICE, &one, &limits, MORNING), limited(TILL_MIDNIGHT));
+        assert_eq!(quotas.may_claim(DEVICE, &two, &limits, MORNING), Ok(()));
+        quotas.claimed(DEVICE, &two, 2);
+        assert_eq!(quotas.may_claim(DEVICE, &two, &limits, MORNING), limited(TILL_MIDNIGHT));
+        assert_eq!(quotas.may_claim(OTHER, &one, &limits, MORNING), Ok(()));
+    }
+
+    #[test]
+    fn a_claimer_holds_so_many_claims_of_one_device_until_they_are_used_or_too_old() {
+        let claim = |number: usize| ClaimId([u8::try_from(number).expect("few claims"); 16]);
+        let until = MORNING.plus(1_000);
+        let mut quotas = Quotas::default();
+        for number in 0..MAX_OPEN_CLAIMS {
+            assert!(quotas.may_open(DEVICE, OTHER, MORNING), "{number}");
+            quotas.opened(DEVICE, OTHER, claim(number), until);
+        }
+        assert!(!quotas.may_open(DEVICE, OTHER, MORNING));
+        assert!(quotas.may_open(OTHER, DEVICE, MORNING), "another pair");
+        quotas.used(claim(200));
+        assert!(!quotas.may_open(DEVICE, OTHER, MORNING), "an unknown claim frees nothing");
+        quotas.used(claim(3));
+        assert!(quotas.may_open(DEVICE, OTHER, MORNING));
+        quotas.opened(DEVICE, OTHER, claim(100), until.plus(1));
+        assert!(!quotas.may_open(DEVICE, OTHER, MORNING));
+        // At its end a claim is over; the one that was opened later is not.
+        assert!(quotas.may_open(DEVICE, OTHER, until));
+        assert_eq!(quotas.open[&(DEVICE, OTHER)].len(), 1);
+        assert_eq!(quotas.pairs.len(), 1, "what is over is forgotten altogether");
+    }
+
+    #[test]
+    fn a_days_key_packages_may_be_published_at_once_or_one_by_one() {
+        let limits = Limits { key_packages_a_day: 10, ..Limits::default() };
+        let mut quotas = Quotas::default();
+        assert_eq!(quotas.may_publish(DEVICE, 10, &limits, MORNING), Ok(()));
+        assert_eq!(quotas.may_publish(DEVICE, 11, &limits, MORNING), limited(TILL_MIDNIGHT));
+        quotas.published(DEVICE, 4);
+        quotas.published(DEVICE, 4);
+        assert_eq!(quotas.may_publish(DEVICE, 2, &limits, MORNING), Ok(()));
+        assert_eq!(quotas.may_publish(DEVICE, 3, &limits, MORNING), limited(TILL_MIDNIGHT));
+        assert_eq!(quotas.may_publish(OTHER, 10, &limits, MORNING), Ok(()));
+    }
 }

@@ -40,3 +40,78 @@ pub fn erasure_is_due(head: &Head, now: Timestamp) -> bool {
     head.erasing_since()
         .is_some_and(|since| head.passed_by_all(now) >= head.newest() || now.since(since) >= UNREAD_RETENTION)
 }
+
+#[cfg(test)]
+mod tests {
+    use kring_protocol::ids::{AccessKey, CursorId, Epoch, GroupId, OperationId};
+
+    use super::*;
+    use crate::rules::entry::{Appended, Created, Erasing};
+    use crate::store::Position;
+
+    const START: Timestamp = Timestamp(1_800_000_000_000);
+    const CURSOR: CursorId = CursorId([3; 16]);
+
+    /// A log of two records, whose one cursor has passed the first.
+    fn head() -> Head {
+        let (group, operation) = (GroupId([1; 16]), OperationId([2; 16]));
+        let key = AccessKey([4; 32]);
+        let created = Created { group, epoch: Epoch(0), key, operation, at: START, cursor: Some(CURSOR) };
+        let mut head = Head::from_created(Position(1), &created);
+        for seq in [1, 2].map(Seq) {
+            let record = vec![0].into();
+            head.apply_appended(&Appended { group, seq, at: START, operation, record, commit: None });
+        }
+        move_to(&mut head, 1, START);
+        head
+    }
+
+    fn move_to(head: &mut Head, seq: u64, now: Timestamp) {
+        let group = GroupId([1; 16]);
+        let request = kring_protocol::message::CursorMove { group, cursor: CURSOR, seq: Some(Seq(seq)) };
+        head.move_cursor(&request, now);
+    }
+
+    #[test]
+    fn the_periods_are_those_that_the_documents_name() {
+        let days = [READ_RETENTION, UNREAD_RETENTION, COMMIT_RETENTION, KEY_RETENTION, CURSOR_LIFETIME];
+        assert_eq!(days.map(|period| period / 86_400_000), [7, 30, 180, 210, 30]);
+        assert!(days.iter().all(|period| period % 86_400_000 == 0));
+    }
+
+    #[test]
+    fn what_was_read_goes_after_a_week_what_was_not_after_a_month_and_commits_after_half_a_year() {
+        let mut head = head();
+        for (seq, is_commit, period) in
+            [(1, false, READ_RETENTION), (2, false, UNREAD_RETENTION), (1, true, COMMIT_RETENTION)]
+        {
+            for (age, goes) in [(0, false), (period - 1, false), (period, true), (period + 1, true)] {
+                let now = START.plus(age);
+                // Somebody is there, and reads no further.
+                move_to(&mut head, 1, now);
+                assert_eq!(record_expires(&head, Seq(seq), is_commit, START, now), goes, "{seq} after {age}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_note_stays_as_long_as_commits() {
+        for (age, goes) in [(0, false), (COMMIT_RETENTION - 1, false), (COMMIT_RETENTION, true)] {
+            assert_eq!(note_expires(START, START.plus(age)), goes, "{age}");
+        }
+    }
+
+    #[test]
+    fn a_group_is_erased_when_it_was_asked_for_and_everybody_has_read_it_or_had_a_month() {
+        let mut head = head();
+        assert!(!erasure_is_due(&head, START.plus(UNREAD_RETENTION)), "nobody asked");
+        head.apply_erasing(&Erasing { group: GroupId([1; 16]), at: START });
+        assert!(!erasure_is_due(&head, START));
+        let late = START.plus(UNREAD_RETENTION);
+        move_to(&mut head, 1, late);
+        assert!(!erasure_is_due(&head, START.plus(UNREAD_RETENTION - 1)));
+        assert!(erasure_is_due(&head, late), "it had the time to");
+        move_to(&mut head, 2, START.plus(1));
+        assert!(erasure_is_due(&head, START.plus(1)));
+    }
+}

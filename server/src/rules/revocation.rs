@@ -167,3 +167,6 @@ impl Credential {
         Self { issuer: IssuerId([1; 32]), serial: serial.clone(), root: IssuerId([2; 32]), authority: serial }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
