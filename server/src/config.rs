@@ -89,7 +89,8 @@ impl Default for Limits {
             // 20,000 devices each with an idle connection of some 50 KB take 1 GB.
             connections: 20_000,
             connections_per_device: 4,
-            handshakes: 256,
+            // A turn of each is some tenths of a millisecond of a core; live records wait behind them.
+            handshakes: 64,
             requests_per_connection: 64,
             // What a busy case says in a minute, and 20,000 connections that all lag fill 20 GB at worst; they do not,
             // since the records are shared between the connections that wait for them.

@@ -96,18 +96,16 @@ impl Bench {
         let begun = Stopwatch::start();
         let server = self.server_at(address).await?;
         let restarted = begun.passed();
+        // Those that talk are back first: what they notice of all the others is measured.
+        let kring = self.kring(ground.network.clone(), ground.devices.clone());
+        let plan = Plan { warm_up: Duration::ZERO, ..self.plan(Pace::PerSecond(self.arguments.rate)) };
+        let load = Load::connect(&kring, plan).await?;
+        let since = begun.passed();
         let mut returning = JoinSet::new();
         for (index, member) in members.into_iter().enumerate() {
             let (ground, cases) = (ground.clone(), follows(index));
             returning.spawn(async move { ground.again(member, begun, index, cases).await });
         }
-        let kring = self.kring(ground.network.clone(), ground.devices.clone());
-        let plan = Plan { warm_up: Duration::ZERO, ..self.plan(Pace::PerSecond(self.arguments.rate)) };
-        let talk = async {
-            let load = Load::connect(&kring, plan).await?;
-            let since = begun.passed();
-            Outcome::Ok((since, load.run(&server).await))
-        };
         let back = async {
             let (mut times, mut attempts, mut held) = (histogram(), 0, Vec::new());
             while let Some(returned) = returning.join_next().await {
@@ -118,8 +116,8 @@ impl Bench {
             }
             Outcome::Ok((times, attempts, held))
         };
-        let (talk, back) = tokio::join!(talk, back);
-        let ((since, talked), (times, attempts, held)) = (talk?, back?);
+        let (talked, back) = tokio::join!(load.run(&server), back);
+        let (times, attempts, held) = back?;
         let all = times.max() as f64 / 1e6;
         let used = server.usage();
         drop(held);
