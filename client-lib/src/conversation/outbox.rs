@@ -238,7 +238,12 @@ impl Step<'_> {
             self.attempt(case, group, state, mls, id)?;
             return Ok(());
         }
-        let out = mls.may_go(self.party, unfit.removable(self.may_remove(mls)), false)?;
+        #[cfg(feature = "planted-faults")]
+        let careless = crate::planted::is(crate::planted::Fault::EncryptToRevoked);
+        #[cfg(not(feature = "planted-faults"))]
+        let careless = false;
+        let removable = if careless { Vec::new() } else { unfit.removable(self.may_remove(mls)) };
+        let out = mls.may_go(self.party, removable, false)?;
         let stuck = way.passing || self.session.stuck.get(&group) == Some(&mls.epoch());
         if stuck && !leaving.is_empty() {
             // MLS says nothing while a proposal waits; another member's Commit, or the next epoch, goes on.
@@ -263,16 +268,12 @@ impl Step<'_> {
                 return Ok(());
             }
         }
-        #[cfg(feature = "planted-faults")]
-        let careless = crate::planted::is(crate::planted::Fault::EncryptToRevoked);
-        #[cfg(not(feature = "planted-faults"))]
-        let careless = false;
         if unfit.any_revoked() && !careless && self.outgoing(case)?.any(passes) {
             // Somebody else's turn comes first; or nobody's but that of those who need no evidence.
             return if stuck || out.is_empty() { self.hold_back(case, mls.epoch(), Held::Revoked) } else { Ok(()) };
         }
         let why = match self.list_age(case, mls) {
-            _ if !unfit.is_empty() => Some(Held::Ended),
+            _ if !unfit.is_empty() && !careless => Some(Held::Ended),
             Age::Stale => Some(Held::StaleList),
             Age::Fresh | Age::Overdue => None,
         };
