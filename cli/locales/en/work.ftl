@@ -197,7 +197,7 @@ turn-first = (at the beginning)
 turn-opened = opened the case
 turn-joined-case = this device joined the case; in it then: { $who }
 turn-successor = the case goes on in a new group
-turn-revoked = a device of { $who } ({ $device }) is revoked and was taken out
+turn-revoked = a device of { $who } ({ $device }) was taken out: its certificate is revoked or has ended
 
 item-answers = answers { $what }
 item-replaces = replaces { $what }

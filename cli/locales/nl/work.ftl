@@ -197,7 +197,7 @@ turn-first = (aan het begin)
 turn-opened = opende de casus
 turn-joined-case = dit apparaat kwam bij de casus; daarin toen: { $who }
 turn-successor = de casus gaat verder in een nieuwe groep
-turn-revoked = een apparaat van { $who } ({ $device }) is ingetrokken en eruit gehaald
+turn-revoked = een apparaat van { $who } ({ $device }) is eruit gehaald: het certificaat is ingetrokken of verlopen
 
 item-answers = antwoord op { $what }
 item-replaces = vervangt { $what }

@@ -52,7 +52,7 @@ pub(super) struct StoredChange {
     /// When the relay took it, by the relay's clock.
     #[serde(default)]
     at: Option<Timestamp>,
-    /// Devices that it took out with a list which shows that they are revoked.
+    /// Devices that it took out with a list which shows that they are revoked or have ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     shown: Vec<Device>,
 }
@@ -66,7 +66,7 @@ pub(super) struct Cause {
     pub(super) added: bool,
     /// When the relay took it.
     pub(super) at: Option<Timestamp>,
-    /// Devices that it took out with a list which shows that they are revoked.
+    /// Devices that it took out with a list which shows that they are revoked or have ended.
     pub(super) shown: Vec<DeviceAddress>,
     /// This device joined by it and is to be told the state: who added it.
     pub(super) joined_by: Option<ProfessionalAddress>,

@@ -73,12 +73,13 @@ fn idle_timeout(idle: Duration) -> IdleTimeout {
     IdleTimeout::try_from(idle).unwrap_or_else(|_| VarInt::MAX.into())
 }
 
-/// Labels from which the two secrets are derived.
-const RESET_LABEL: &[u8] = b"kring relay stateless reset 1";
 /// Between two stateless resets: after a crash thousands of clients send their next packet within seconds, and each that
 /// gets no reset waits out its idle time-out. A reset is shorter than what it answers, so that two endpoints which answer
 /// each other's end soon (RFC 9000 §10.3.3).
 const RESET_INTERVAL: Duration = Duration::from_micros(100);
+
+/// Labels from which the two secrets are derived.
+const RESET_LABEL: &[u8] = b"kring relay stateless reset 1";
 const CONNECTION_ID_LABEL: &[u8] = b"kring relay connection ids 1";
 
 /// What a relay has to know of the connections of its life before: with it, it answers their packets after a crash with

@@ -125,4 +125,20 @@ mod tests {
         assert!(recorded.items().len() >= 5);
         assert_eq!(recorded.shown(&core), recorded.items());
     }
+
+    #[test]
+    fn a_record_that_says_it_is_number_0_is_taken_nowhere() {
+        let recorded = Recorded::new();
+        for at in 0..recorded.inputs().len() {
+            let (Input::Record { group, record }, now) = recorded.inputs()[at].clone() else { continue };
+            let mut core = recorded.device();
+            for (input, now) in &recorded.inputs()[..at] {
+                core.handle(input.clone(), *now).expect("it is taken");
+            }
+            let before = recorded.shown(&core);
+            let record = kring_protocol::message::Record { seq: kring_protocol::ids::Seq(0), ..record };
+            core.handle(Input::Record { group, record }, now).expect("a relay breaks no store");
+            assert_eq!(recorded.shown(&core), before);
+        }
+    }
 }
