@@ -367,7 +367,13 @@ impl Conversation {
     /// A copy of the store as it is now, as a backup of the device is.
     #[cfg(feature = "simulation")]
     pub fn copy_store(&self) -> Result<Store, StoreError> {
-        self.store.copy()
+        self.copy_store_to(Store::in_memory()?)
+    }
+
+    /// The same in a store that has just been made.
+    #[cfg(feature = "simulation")]
+    pub fn copy_store_to(&self, new: Store) -> Result<Store, StoreError> {
+        self.store.copy_to(new)
     }
 
     /// Lets the store fail after so many writes more.

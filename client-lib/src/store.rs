@@ -107,13 +107,13 @@ impl Store {
         Ok(Self::over(connection))
     }
 
-    /// A copy in memory.
+    /// A copy in a store that has just been made.
     #[cfg(feature = "simulation")]
-    pub(crate) fn copy(&self) -> Result<Self, StoreError> {
-        let copy = Self::in_memory()?;
+    pub(crate) fn copy_to(&self, copy: Self) -> Result<Self, StoreError> {
         let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid";
         let mut tables = self.connection.prepare(sql)?;
         let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let together = copy.connection.unchecked_transaction()?;
         for table in tables {
             copy.connection.execute(&format!("DELETE FROM \"{table}\""), [])?;
             let mut rows = self.connection.prepare(&format!("SELECT * FROM \"{table}\""))?;
@@ -127,6 +127,7 @@ impl Store {
                 insert.execute(rusqlite::params_from_iter(values))?;
             }
         }
+        together.commit()?;
         Ok(copy)
     }
 

@@ -1,10 +1,11 @@
 //! Runs the fuzz targets on the stable toolchain: mutates the corpus, keeps what makes something new happen, stops at the
-//! first input for which something does not hold and leaves it in a file.
+//! first input for which something does not hold and leaves it in a file. How long it runs counts in time of the processor,
+//! so that a minute beside other work is as much as one alone.
 //!
 //! ```text
 //! cargo run --release -p kring-fuzz                        all targets, a minute each
 //! cargo run --release -p kring-fuzz -- frames --seconds 3600
-//! cargo run --release -p kring-fuzz -- --together --seconds 120
+//! cargo run --release -p kring-fuzz -- --together --seconds 60
 //! cargo run --release -p kring-fuzz -- frames --input FILE that input alone
 //! ```
 
@@ -14,15 +15,18 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use kring_fuzz::{Target, mutate};
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Inputs that are kept at most.
 const KEPT: usize = 20_000;
+/// Longest input that is printed too: some lines of a log.
+const SHOWN: usize = 1 << 10;
 /// Runs between two looks at the clock.
 const STRETCH: usize = 64;
 
@@ -32,7 +36,7 @@ struct Arguments {
     /// Targets; all without any.
     #[arg(value_enum)]
     targets: Vec<Target>,
-    /// Seconds for each.
+    /// Seconds of the processor for each.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Where randomness begins; random without it.
@@ -74,15 +78,20 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// How long this thread has been on a processor.
+fn worked() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
+}
+
 /// Says whether everything held.
-#[expect(clippy::disallowed_methods, reason = "it runs for a time")]
 fn fuzz(target: Target, time: Duration, seed: u64) -> bool {
     let mut random = rand::rngs::StdRng::seed_from_u64(seed);
     let mut inputs = corpus(target);
     let mut seen = HashSet::new();
-    let (begun, given) = (Instant::now(), inputs.len());
+    let (begun, given) = (worked(), inputs.len());
     let mut runs = 0u64;
-    while begun.elapsed() < time {
+    while worked() - begun < time {
         for _ in 0..STRETCH {
             // What was given is run as it is first.
             let input = match inputs.get(usize::try_from(runs).unwrap_or(usize::MAX)).filter(|_| runs < given as u64)
@@ -106,14 +115,21 @@ fn fuzz(target: Target, time: Duration, seed: u64) -> bool {
                     let file = format!("{target}-{seed}-{runs}.input");
                     let kept = fs::write(&file, &input).map_or_else(|error| error.to_string(), |()| file.clone());
                     println!("{target}: something does not hold after {runs} runs (seed {seed}); the input: {kept}");
+                    if input.len() <= SHOWN {
+                        println!("in hexadecimal, to be had where the file is gone: {}", hexadecimal(&input));
+                    }
                     return false;
                 }
             }
         }
     }
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = (worked() - begun).as_secs_f64();
     println!("{target}: {runs} runs in {seconds:.0} s, {} different outcomes, all held (seed {seed})", seen.len());
     runs > 0
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The inputs that come with the repository.

@@ -10,12 +10,11 @@ mod simulate;
 mod step;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use outcome::Outcome;
-use step::{Step, Watch};
+use step::{Begun, Step, Watch};
 
 /// Development tasks of Kring.
 #[derive(Parser)]
@@ -64,20 +63,36 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Coverage => return coverage::run(),
         Task::Simulate { arguments } => return simulate::run(&arguments),
     };
+    let whole = Watch::start();
     let mut total = Outcome::default();
     let mut lines = Vec::new();
-    let mut taken = Duration::ZERO;
+    let mut beside = Vec::new();
     for step in steps {
         eprintln!("\n== {step}: {}", step.command_line());
         let watch = Watch::start();
-        let outcome = step.run()?;
-        taken += watch.elapsed();
-        lines.push(format!("step {step} ... {} ({:.0} s)", outcome.verdict(), watch.elapsed().as_secs_f64()));
-        total += outcome;
+        match step.begin()? {
+            Begun::Ended(outcome) => {
+                lines.push(line(step, outcome, &watch));
+                total += outcome;
+            }
+            Begun::Beside(child) => beside.push((step, watch, child)),
+        }
         if !total.is_ok() && !keep_going {
             break;
         }
     }
-    println!("\n{}\n\ntest result: {total}; finished in {:.2}s", lines.join("\n"), taken.as_secs_f64());
+    for (step, watch, mut child) in beside {
+        if !total.is_ok() && !keep_going {
+            child.kill()?;
+        }
+        let outcome = Outcome::of_step(child.wait()?.success());
+        lines.push(line(step, outcome, &watch));
+        total += outcome;
+    }
+    println!("\n{}\n\ntest result: {total}; finished in {:.2}s", lines.join("\n"), whole.elapsed().as_secs_f64());
     Ok(if total.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn line(step: Step, outcome: Outcome, watch: &Watch) -> String {
+    format!("step {step} ... {} ({:.0} s)", outcome.verdict(), watch.elapsed().as_secs_f64())
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -28,7 +28,7 @@ pub(crate) enum Step {
     Test,
     /// The demo: a relay, seven devices, and what must hold afterwards.
     Demo,
-    /// All fuzz targets at once for two minutes: on two cores a minute each.
+    /// All fuzz targets at once, a minute of the processor each, in what the steps after it leave of the processor.
     Fuzz,
     /// Instructions of the record path and bytes that the journal writes: each within its limit.
     Instructions,
@@ -39,7 +39,7 @@ pub(crate) enum Step {
 impl Step {
     /// What `check` runs: what shows a fault soonest comes first.
     pub(crate) const CHECK: [Self; 8] =
-        [Self::Format, Self::Deny, Self::Clippy, Self::Doc, Self::Test, Self::Demo, Self::Fuzz, Self::Instructions];
+        [Self::Format, Self::Deny, Self::Clippy, Self::Doc, Self::Fuzz, Self::Test, Self::Demo, Self::Instructions];
 
     fn arguments(self) -> &'static [&'static str] {
         match self {
@@ -59,7 +59,7 @@ impl Step {
     fn program(self) -> Option<&'static [&'static str]> {
         match self {
             Self::Demo => Some(&["kring", "demo"]),
-            Self::Fuzz => Some(&["kring-fuzz", "--together", "--seconds", "120"]),
+            Self::Fuzz => Some(&["kring-fuzz", "--together", "--seconds", "60"]),
             _ => None,
         }
     }
@@ -81,18 +81,27 @@ impl Step {
         command
     }
 
-    /// Runs the step; what it prints is passed on.
-    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let mut command = self.command();
-        if self != Self::Test {
-            let mut ok = command.status().with_context(|| self.command_line())?.success();
-            if let (true, Some([name, arguments @ ..])) = (ok, self.program()) {
-                // It lies beside this one.
-                let program = std::env::current_exe().context("where this program lies")?.with_file_name(name);
-                ok = Command::new(&program).args(arguments).status().with_context(|| self.command_line())?.success();
-            }
-            return Ok(Outcome::of_step(ok));
+    /// Begins the step; what it prints is passed on.
+    pub(crate) fn begin(self) -> anyhow::Result<Begun> {
+        if self == Self::Test {
+            return self.test().map(Begun::Ended);
         }
+        let ok = self.command().status().with_context(|| self.command_line())?.success();
+        let Some([name, arguments @ ..]) = self.program().filter(|_| ok) else {
+            return Ok(Begun::Ended(Outcome::of_step(ok)));
+        };
+        // It lies beside this one.
+        let program = std::env::current_exe().context("where this program lies")?.with_file_name(name);
+        if self == Self::Fuzz {
+            let child = Command::new("nice").args(["-n", "19"]).arg(&program).args(arguments).spawn();
+            return Ok(Begun::Beside(child.with_context(|| self.command_line())?));
+        }
+        let ok = Command::new(&program).args(arguments).status().with_context(|| self.command_line())?.success();
+        Ok(Begun::Ended(Outcome::of_step(ok)))
+    }
+
+    fn test(self) -> anyhow::Result<Outcome> {
+        let mut command = self.command();
         let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| self.command_line())?;
         let output = child.stdout.take().context("the output is piped")?;
         let mut total = Outcome::default();
@@ -109,6 +118,14 @@ impl Step {
         }
         Ok(total)
     }
+}
+
+/// How far a step is that has been begun.
+pub(crate) enum Begun {
+    /// At its end.
+    Ended(Outcome),
+    /// It goes on beside the next steps.
+    Beside(Child),
 }
 
 impl fmt::Display for Step {

@@ -45,6 +45,9 @@ impl Step<'_> {
             self.suspect(state.case, None, Suspicion::Order);
         }
         let Some(header) = private_message(&record.message).ok().filter(|header| header.group == id) else {
+            if state.at.is_none() {
+                return self.distrust(id, &state);
+            }
             self.suspect(state.case, None, Suspicion::Unreadable);
             return self.pass(id, state, record, None);
         };
@@ -67,9 +70,13 @@ impl Step<'_> {
         if header.epoch > epoch {
             return self.out_of_step(id, state.clone());
         }
+        // The Commit that added this device opens the first epoch that it knows, and is what it is given first.
+        let opens = header.content == ContentType::Commit && header.epoch.next() == epoch;
+        if state.at.is_none() && !opens {
+            return if header.epoch < epoch { Ok(()) } else { self.distrust(id, state) };
+        }
         if header.epoch < epoch {
-            // The Commit that added this device: it opens the first epoch that this device knows.
-            if header.content == ContentType::Commit && header.epoch.next() == epoch {
+            if opens {
                 let refused = if record.closes == Some(true) {
                     Some(CommitRefused::Closes)
                 } else {
@@ -443,8 +450,8 @@ impl Step<'_> {
         {
             state.at = Some(state.gap_to);
         }
-        if state.at.is_some_and(|at| at < after) {
-            // The backlog ended without records that it should have had.
+        if state.at.is_none_or(|at| at < after) {
+            // The backlog ended without records that it should have had: who has just joined is given a Commit at least.
             self.save(id, &state)?;
             return self.distrust(id, &state);
         }

@@ -107,12 +107,22 @@ impl Recorded {
 }
 
 fn open(store: Store, now: Timestamp) -> Conversation {
+    open_as(DEVICE, store, now)
+}
+
+/// The program of any device of a story.
+///
+/// # Panics
+/// When the store is not that device's.
+pub fn open_as(device: usize, store: Store, now: Timestamp) -> Conversation {
     let settings = Settings { key_packages: KEY_PACKAGES, ..Settings::new("relay.example:4433") };
-    Conversation::open(store, region().credentials(DEVICE, &[], now), settings, now).expect("a whole store opens")
+    Conversation::open(store, region().credentials(device, &[], now), settings, now).expect("a whole store opens")
 }
 
 #[cfg(test)]
 mod tests {
+    use kring_client::conversation::{Action, Event, Suspicion};
+
     use super::*;
 
     #[test]
@@ -124,6 +134,34 @@ mod tests {
         }
         assert!(recorded.items().len() >= 5);
         assert_eq!(recorded.shown(&core), recorded.items());
+    }
+
+    /// A relay that leaves out where a device's log begins could show the first messages in any order.
+    #[test]
+    fn nothing_is_shown_of_a_log_that_does_not_begin_with_the_commit_that_added_the_device() {
+        let recorded = Recorded::new();
+        let begin = recorded.inputs().iter().position(|(input, _)| matches!(input, Input::Record { .. }));
+        let begin = begin.expect("records came");
+        let garbage = |input: &Input| match input.clone() {
+            Input::Record { group, record } => {
+                let message = kring_protocol::payload::Payload(vec![7; 40].into());
+                Some(Input::Record { group, record: kring_protocol::message::Record { message, ..record } })
+            }
+            _ => None,
+        };
+        for instead in [None, garbage(&recorded.inputs()[begin].0)] {
+            let mut core = recorded.device();
+            let mut told = Vec::new();
+            for (at, (input, now)) in recorded.inputs().iter().enumerate() {
+                let input = if at == begin { instead.clone() } else { Some(input.clone()) };
+                let Some(input) = input else { continue };
+                told.extend(core.handle(input, *now).expect("a relay breaks no store"));
+            }
+            assert_eq!(recorded.shown(&core), []);
+            let order =
+                |action: &Action| matches!(action, Action::Tell(Event::Suspicion { what: Suspicion::Order, .. }));
+            assert!(told.iter().any(order), "the user is told");
+        }
     }
 
     #[test]

@@ -191,6 +191,12 @@ impl Scenario {
         core.copy_store().expect("a whole store is copied")
     }
 
+    /// The same in a store that has just been made.
+    pub fn back_up_to(&self, device: usize, new: Store) -> Store {
+        let core = self.world.devices[device].core.as_ref().expect("it runs");
+        core.copy_store_to(new).expect("a whole store is copied")
+    }
+
     /// Puts a store in the place of a device's.
     pub fn put(&mut self, device: usize, store: Store) {
         self.world.kill(device);

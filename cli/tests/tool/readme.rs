@@ -1,14 +1,12 @@
 //! The commands of the README, run as they stand there, so that it cannot lie. Only the port is another one, so that
 //! the test can run beside a relay; what is typed and asked for at the terminal comes from here.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::{Place, Running, started};
+use crate::support::{Place, Running, started};
 
 /// The README's port.
 const PORT: &str = "127.0.0.1:4433";

@@ -1,9 +1,8 @@
 //! `kring audit`: what is recorded, how it is checked, exported and forwarded, and that changes are named.
 
-mod support;
-
 use serde_json::Value;
-use support::Place;
+
+use crate::support::Place;
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()

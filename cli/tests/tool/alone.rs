@@ -1,10 +1,8 @@
 //! What the tool says without a relay: usage, certificates as files, profiles, and exit codes.
 
-mod support;
-
 use std::os::unix::fs::PermissionsExt as _;
 
-use support::Place;
+use crate::support::Place;
 
 #[test]
 fn what_cannot_be_understood_ends_with_2_and_says_how_it_is_meant() {

@@ -1,12 +1,11 @@
 //! Administration without a relay: locked keys, ledgers, authorities that are brought, renewed and cross-signed, lists.
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use support::Place;
+
+use crate::support::Place;
 
 fn serials(place: &Place, words: &[&str]) -> Vec<(String, String, String)> {
     let shown = place.run(&[&["admin", "--json"][..], words].concat()).ok();

@@ -1,12 +1,11 @@
 //! Two people talk over a relay with the tool: what it prints for machines, and how it ends.
 
-mod support;
-
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
 use serde_json::Value;
-use support::{Done, Place, Running};
+
+use crate::support::{Done, Place, Running};
 
 /// The names of an object's fields.
 fn fields(value: &Value) -> Vec<&str> {

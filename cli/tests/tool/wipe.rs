@@ -1,12 +1,10 @@
 //! `kring wipe`: the keys go at once, the files after them, and a wipe that was killed goes on at the next start.
 
-mod support;
-
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use support::{Place, Running};
+use crate::support::{Place, Running};
 
 /// What the issue of a wipe promises: the keys are gone so long after the command at the latest.
 const AT_ONCE: Duration = Duration::from_millis(200);

@@ -1,7 +1,5 @@
 //! Runs the tool as its users do: as a process, in a folder of the test's own.
 
-#![allow(dead_code, reason = "each file of tests uses a part of it")]
-
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 

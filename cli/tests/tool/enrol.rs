@@ -1,15 +1,14 @@
 //! Invited, enrolled, found, renewed, revoked: the tool and a real relay, each a process of its own.
 
-mod support;
-
 use std::io::Write as _;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use kring_client::enrolment::{Ticket, TicketSecret};
 use serde_json::Value;
-use support::{Done, Place, Running};
 use zeroize::Zeroizing;
+
+use crate::support::{Done, Place, Running};
 
 /// A region, an organisation with a relay that runs; nobody is enrolled.
 struct Town {

@@ -1,11 +1,9 @@
 //! The demo as a whole: every check holds, and stopped in the middle it leaves nothing behind.
 
-mod support;
-
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use support::{Place, Running};
+use crate::support::{Place, Running};
 
 #[test]
 fn every_check_of_the_demo_holds() {

@@ -1,15 +1,14 @@
 //! How long it takes from an administrator's command until somebody who leaves is cut off, and is out of their case: the
 //! tool, the relay and every device a process of its own.
 
-mod support;
-
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{Place, Running};
+
+use crate::support::{Place, Running};
 
 /// From the command's return to the cut.
 const CUT: Duration = Duration::from_secs(1);

@@ -1,12 +1,11 @@
 //! A family is handed over, or not, and a case comes to its end, by people with the tool over a relay: in the right order,
 //! and what is said to who tries it in another.
 
-mod support;
-
 use std::process::Stdio;
 
 use serde_json::Value;
-use support::{Done, Place, Running};
+
+use crate::support::{Done, Place, Running};
 
 /// A relay with Anne of the police, who has opened a case, Bo of the shelter, who is in it, and Carla of the shelter.
 struct Family {
