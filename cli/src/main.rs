@@ -50,6 +50,11 @@ use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::Output;
 use crate::words::say;
 
+/// A quarter of a relay's time went into the C library's allocator (docs/performance.md).
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     words::choose(words::wished());
     let command = words::help::localised(Arguments::command());
