@@ -92,6 +92,9 @@ fn child() {
                 break;
             }
         }
+        if random.random_range(0..100) == 0 && store.renew().is_err() {
+            break;
+        }
     }
     // After a failed write nothing is taken any more, though two of three syncs would succeed now.
     for _ in 0..5 {

@@ -29,6 +29,9 @@ use crate::store::{Store, StoreError};
 /// Milliseconds between two checkpoints: what a start then has to replay is some seconds of entries.
 const CHECKPOINT_INTERVAL: u64 = 2 * Timestamp::SECOND;
 
+/// Ticks without any other command after which the relay counts as quiet: a second.
+const QUIET: u32 = 5;
+
 /// Fills bytes with randomness.
 pub type Randomness = Box<dyn FnMut(&mut [u8]) + Send>;
 
@@ -64,6 +67,8 @@ pub struct Core {
     fresh: Vec<Fresh>,
     pub(super) notices: Vec<(Whom, Push)>,
     last_checkpoint: Timestamp,
+    /// Ticks since anything else was asked.
+    quiet: u32,
     failed: Option<Refusal>,
     drained: bool,
 }
@@ -83,6 +88,7 @@ impl Core {
             fresh: Vec::new(),
             notices: Vec::new(),
             last_checkpoint: Timestamp(0),
+            quiet: 0,
             failed: None,
             drained: false,
         })
@@ -107,7 +113,9 @@ impl Core {
         let (mut ticked, mut drain) = (false, false);
         let mut answers = Vec::with_capacity(commands.len());
         for command in commands {
-            ticked |= matches!(command, Command::Tick);
+            let tick = matches!(command, Command::Tick);
+            ticked |= tick;
+            self.quiet = if tick { self.quiet.saturating_add(1) } else { 0 };
             drain |= matches!(command, Command::Drain);
             answers.push(match self.decide(command, now) {
                 Ok(answer) => Ok(answer),
@@ -171,6 +179,10 @@ impl Core {
             self.views.begin_checkpoint();
         }
         self.views.step()?;
+        if self.quiet >= QUIET {
+            // It takes as long as a start: nobody is kept waiting where nobody asks.
+            self.views.renew()?;
+        }
         let doubted = self.pace.doubted();
         if let Some(now) = self.pace.step(now) {
             for group in self.sweep.step(&mut self.views, now)? {

@@ -28,6 +28,9 @@ const STEP: usize = 256;
 /// A step writes at least this share of the checkpoint, so that it ends however much is written meanwhile.
 const SHARE: usize = 16;
 
+/// Bytes after which the store is opened anew: up to a gigabyte on the disk, which takes a start a second to read.
+pub(super) const RENEWED: u64 = 256 << 20;
+
 /// Entries that are looked at for the time of the newest.
 const LOOK_BACK: u64 = 1_000;
 
@@ -444,6 +447,15 @@ impl Views {
             self.step()?;
         }
         Ok(())
+    }
+
+    /// Opens the store anew when the next opening would have much to read.
+    pub(super) fn renew(&mut self) -> Result<(), StoreError> {
+        if self.store.written() < RENEWED {
+            return Ok(());
+        }
+        tracing::info!("opening the database anew, so that the next start is quick");
+        self.store.renew()
     }
 
     /// Puts out what was not used for longest, until three quarters of the budget are left. No page is dirty then that

@@ -99,6 +99,17 @@ pub trait Store: Send {
 
     /// Removes entries at or before [`Self::checkpointed`].
     fn remove(&mut self, positions: &[Position]) -> Result<(), StoreError>;
+
+    /// Bytes that were written since the last opening: what the next one has to read, about. Zero where it reads nothing.
+    fn written(&self) -> u64 {
+        0
+    }
+
+    /// Opens what is open anew, so that the next opening has little to read. Takes as long as an opening does; killed
+    /// at any moment it loses nothing.
+    fn renew(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// Why a store failed. After a failed write it takes nothing more until it is opened again: what the disk holds is

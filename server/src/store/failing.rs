@@ -1,7 +1,7 @@
 //! A store whose disk fails.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use kring_protocol::ids::Incarnation;
@@ -12,18 +12,24 @@ use super::{MemoryStore, PageId, Position, Store, StoreError};
 pub(crate) struct FailingStore {
     inner: MemoryStore,
     left: Arc<AtomicUsize>,
+    written: Arc<AtomicU64>,
     panics: bool,
 }
 
 impl FailingStore {
     /// Fails when none are left.
     pub(crate) fn new(inner: MemoryStore, left: Arc<AtomicUsize>) -> Self {
-        Self { inner, left, panics: false }
+        Self { inner, left, written: Arc::default(), panics: false }
+    }
+
+    /// As if so many bytes had been written since it was opened.
+    pub(crate) fn grown(self, written: Arc<AtomicU64>) -> Self {
+        Self { written, ..self }
     }
 
     /// Panics, in place of any fault of this program, at the first write.
     pub(crate) fn panicking(inner: MemoryStore) -> Self {
-        Self { inner, left: Arc::default(), panics: true }
+        Self { inner, left: Arc::default(), written: Arc::default(), panics: true }
     }
 
     fn spend(&self) -> Result<(), StoreError> {
@@ -87,6 +93,16 @@ impl Store for FailingStore {
             self.spend()?;
             self.inner.remove(std::slice::from_ref(position))?;
         }
+        Ok(())
+    }
+
+    fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    fn renew(&mut self) -> Result<(), StoreError> {
+        self.spend()?;
+        self.written.store(0, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -77,4 +77,12 @@ impl Store for SlowedStore {
     fn remove(&mut self, positions: &[Position]) -> Result<(), StoreError> {
         self.inner.remove(positions)
     }
+
+    fn written(&self) -> u64 {
+        self.inner.written()
+    }
+
+    fn renew(&mut self) -> Result<(), StoreError> {
+        self.inner.renew()
+    }
 }

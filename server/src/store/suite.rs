@@ -122,3 +122,25 @@ fn pages_are_replaced_shortened_and_removed() {
         assert_eq!(store.page(&device), Ok(Some(Bytes::new())));
     }
 }
+
+#[test]
+fn a_store_that_is_opened_anew_in_the_middle_goes_on_as_it_was() {
+    let group = PageId::Group(GroupId([1; 16]));
+    for kept in stores() {
+        let mut store = kept.open();
+        store.append(&[entry(1, 6_000), entry(2, 10)]).expect("appended");
+        store.checkpoint(Position(1)).expect("checkpointed");
+        store.write_pages(&[(group.clone(), Some(entry(3, 5_000)))]).expect("written");
+        store.renew().expect("opened anew");
+        assert_eq!((store.written(), store.tail(), store.checkpointed()), (0, Position(2), Position(1)));
+        assert_eq!(store.page(&group), Ok(Some(entry(3, 5_000))));
+        assert_eq!(store.entry(Position(1)), Ok(Some(entry(1, 6_000))));
+        store.append(&[entry(3, 20)]).expect("appended");
+        store.remove(&[Position(1)]).expect("removed");
+        drop(store);
+        let store = kept.open();
+        assert_eq!((store.tail(), store.entry(Position(1))), (Position(3), Ok(None)));
+        assert_eq!(store.entry(Position(2)), Ok(Some(entry(2, 10))));
+        assert_eq!(store.entry(Position(3)), Ok(Some(entry(3, 20))));
+    }
+}

@@ -284,7 +284,9 @@ impl World {
         let before = self.asked.get(&(link, stream)).copied().unwrap_or_default();
         let at = self.now.plus(after).max(before);
         self.asked.insert((link, stream), at);
-        if self.chance(repeated) {
+        // What is asked twice is asked on two streams. A subscription belongs to its connection, on which nothing repeats
+        // one: the client alone does, and reads the answer.
+        if self.chance(repeated) && !matches!(request, Request::Follow(_)) {
             let later = at.plus(self.dice.random_range(0..5_000));
             let again = Event::Request { link, stream, request: request.clone(), after: None, repeated: true };
             self.at(later, again);

@@ -3,12 +3,13 @@
 //! bundle everything or nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use kring_protocol::ids::*;
 use kring_protocol::message as wire;
 
 use super::world::*;
+use crate::engine::views::RENEWED;
 use crate::engine::{Answer, Command};
 use crate::store::{FailingStore, MemoryStore, Store as _};
 
@@ -127,5 +128,35 @@ fn with_a_failed_store_nobody_is_answered_and_nothing_is_delivered() {
     assert_eq!(world.submit(0, 1, "text"), Err(refusal.clone()));
     assert_eq!(world.read(0, None).err(), Some(refusal));
     assert_eq!(inbound.take(), [""; 0]);
+    assert!(world.core.has_failed());
+}
+
+#[test]
+fn a_store_that_has_grown_is_opened_anew_once_nobody_asks_anything() {
+    let (left, written) = (Arc::new(AtomicUsize::new(100)), Arc::new(AtomicU64::new(RENEWED - 1)));
+    let store = MemoryStore::new(Incarnation([9; 16]));
+    let failing = FailingStore::new(store.clone(), left.clone()).grown(written.clone());
+    let mut world = World { core: open(Box::new(failing)), store, now: START };
+    let grown = || written.load(Ordering::Relaxed) >= RENEWED;
+    let ticks = |world: &mut World, count: u32| (0..count).for_each(|_| world.tick());
+    ticks(&mut world, 20);
+    assert_eq!(written.load(Ordering::Relaxed), RENEWED - 1, "it has not grown enough");
+    written.store(RENEWED, Ordering::Relaxed);
+    world.create(GROUP, 0).expect("created");
+    ticks(&mut world, 4);
+    assert!(grown(), "it is not quiet yet");
+    world.submit(0, 1, "text").expect("accepted");
+    ticks(&mut world, 4);
+    assert!(grown(), "somebody has asked something meanwhile");
+    ticks(&mut world, 1);
+    assert!(!grown());
+    world.submit(0, 2, "text").expect("accepted");
+
+    // One that cannot be opened again takes nothing more.
+    written.store(RENEWED, Ordering::Relaxed);
+    ticks(&mut world, 4);
+    left.store(0, Ordering::Relaxed);
+    world.now = world.now.plus(200);
+    let _failed = world.ask(Command::Tick);
     assert!(world.core.has_failed());
 }

@@ -72,8 +72,8 @@ fn a_torn_last_entry_is_dropped_and_a_hole_is_damage() {
     let data = folder();
     let mut store = open(data.path());
     store.append(&[Bytes::from(vec![1; 10]), Bytes::from(vec![2; 10_000])]).expect("appended");
-    store.db.remove(piece_key(&entry_prefix(Position(2)), 2)).expect("removed");
-    sync(&store.db, &store.file).expect("synced");
+    store.db().unwrap().remove(piece_key(&entry_prefix(Position(2)), 2)).expect("removed");
+    sync(store.db().unwrap(), &store.file).expect("synced");
     drop(store);
     let mut store = open(data.path());
     assert_eq!((store.tail(), store.entry(Position(2))), (Position(1), Ok(None)));
@@ -100,7 +100,7 @@ fn a_page_is_never_of_two_writes_wherever_a_kill_falls_between_batches() {
         store.put_page(&mut batches, &prefix, second.as_ref()).expect("put");
     }
     // Killed here: the last batch is never applied.
-    sync(&store.db, &store.file).expect("synced");
+    sync(store.db().unwrap(), &store.file).expect("synced");
     drop((store, batches));
     let store = open(data.path());
     let firsts = (0..200).map(|number| store.page(&id(number)).expect("opens").expect("is there"));
@@ -116,7 +116,7 @@ fn each_reason_not_to_open_has_its_own_error() {
     drop(store);
     assert_eq!(SledStore::open(data.path(), &[1; 32], CACHE).err(), Some(OpenStoreError::WrongKey));
     let store = open(data.path());
-    store.db.insert(VERSION_KEY, &99u64.to_be_bytes()).expect("written");
+    store.db().unwrap().insert(VERSION_KEY, &99u64.to_be_bytes()).expect("written");
     drop(store);
     let newer = OpenStoreError::NewerVersion { found: 99, known: VERSION };
     assert_eq!(SledStore::open(data.path(), &KEY, CACHE).err(), Some(newer));
@@ -128,9 +128,9 @@ fn a_changed_byte_on_the_disk_is_damage_and_never_another_value() {
     let mut store = open(data.path());
     store.append(&[Bytes::from(vec![1; 100])]).expect("appended");
     let key = piece_key(&entry_prefix(Position(1)), 0);
-    let mut value = store.db.get(&key).expect("reads").expect("is there").to_vec();
+    let mut value = store.db().unwrap().get(&key).expect("reads").expect("is there").to_vec();
     value[50] ^= 1;
-    store.db.insert(&key[..], value).expect("written");
+    store.db().unwrap().insert(&key[..], value).expect("written");
     assert_eq!(store.entry(Position(1)), Err(StoreError::Corrupt));
 }
 
@@ -143,7 +143,7 @@ fn compacting_keeps_what_is_there_and_removes_what_was_deleted() {
         store.append(&[Bytes::from(vec![number; 200_000])]).expect("appended");
     }
     store.checkpoint(Position(40)).expect("checkpointed");
-    let sealed = store.db.get(piece_key(&entry_prefix(Position(1)), 3)).expect("reads").expect("is there");
+    let sealed = store.db().unwrap().get(piece_key(&entry_prefix(Position(1)), 3)).expect("reads").expect("is there");
     store.remove(&(1..40).map(Position).collect::<Vec<_>>()).expect("removed");
     drop(store);
     assert!(contains(&bytes_below(data.path()), &sealed), "deleting alone leaves the ciphertext on the disk");
@@ -231,4 +231,43 @@ fn a_damaged_backup_is_refused_and_leaves_the_folder_empty() {
     fs::write(&file, &whole).expect("written");
     assert_eq!(restore(&file, other.path(), &[1; 32]), Err(OpenStoreError::WrongKey));
     restore(&file, other.path(), &KEY).expect("restored");
+}
+
+#[test]
+fn opening_anew_notes_where_everything_lies_so_that_the_next_opening_reads_little() {
+    let notes = |data: &Path| {
+        let names = fs::read_dir(data.join(FOLDER)).expect("a folder").map(|item| item.expect("an item").file_name());
+        let mut notes: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        notes.retain(|name| name.starts_with("snap"));
+        notes
+    };
+    let data = folder();
+    let mut store = open(data.path());
+    let before = notes(data.path());
+    store.append(&vec![Bytes::from(vec![1; 4_000]); 2_000]).expect("appended");
+    assert!(store.written() > 8_000_000);
+    assert_eq!(notes(data.path()), before, "sled notes nothing by itself");
+    store.renew().expect("opened anew");
+    let after = notes(data.path());
+    assert_ne!(after, before);
+    assert_eq!(after.len(), 1);
+    assert_eq!(store.entry(Position(2_000)), Ok(Some(Bytes::from(vec![1; 4_000]))));
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_anew_takes_and_gives_nothing() {
+    let data = folder();
+    let mut store = open(data.path());
+    store.append(&[Bytes::from_static(b"kept")]).expect("appended");
+    // Where the database should be is now something else.
+    let elsewhere = data.path().join("elsewhere");
+    fs::rename(data.path().join(FOLDER), &elsewhere).expect("renamed");
+    fs::write(data.path().join(FOLDER), b"no folder").expect("written");
+    assert!(store.renew().is_err());
+    assert_eq!(store.append(&[Bytes::from_static(b"more")]), Err(StoreError::Poisoned));
+    assert_eq!(store.entry(Position(1)), Err(StoreError::Poisoned));
+    drop(store);
+    fs::remove_file(data.path().join(FOLDER)).expect("removed");
+    fs::rename(&elsewhere, data.path().join(FOLDER)).expect("renamed");
+    assert_eq!(open(data.path()).entry(Position(1)), Ok(Some(Bytes::from_static(b"kept"))));
 }
