@@ -122,6 +122,9 @@ pub(crate) struct Shell {
     pub(crate) frame_limit: usize,
     pub(crate) registry: Registry,
     pub(crate) memory: FrameMemory,
+    /// Who reads a backlog beyond its first stretch: one at a time, so that however many do, a message that is sent now
+    /// waits in the engine for one stretch at most.
+    pub(crate) reading_on: Semaphore,
     pub(crate) disk: Arc<DiskAlarm>,
     /// New requests are refused.
     pub(crate) draining: Arc<AtomicBool>,
@@ -252,6 +255,7 @@ pub(crate) async fn start_on(
         frame_limit: MAX_FRAME,
         registry: Registry::new(config.limits.connections, config.limits.connections_per_device),
         memory: FrameMemory::new(config.limits.request_bytes),
+        reading_on: Semaphore::new(1),
         disk: alarm.clone(),
         draining: Arc::default(),
         drain: CancellationToken::new(),

@@ -249,8 +249,10 @@ async fn reading(session: &Session, read: Read, answer: &mut Answer<'_>) -> Resu
     let access = access(session, &read.access).await?;
     let mut left = read.limit.min(MAX_READ);
     let mut after = read.after;
+    let mut turn = None;
     loop {
         let stretch = session.shell.engine.read(access, after, left.min(STRETCH)).await?;
+        drop(turn);
         let ended = stretch.through >= stretch.head || stretch.backlog.is_empty();
         left = left.saturating_sub(write(answer, stretch.backlog).await?);
         if ended || left == 0 {
@@ -261,6 +263,8 @@ async fn reading(session: &Session, read: Read, answer: &mut Answer<'_>) -> Resu
             }));
         }
         after = Some(stretch.through);
+        // It is never closed.
+        turn = session.shell.reading_on.acquire().await.ok();
     }
 }
 
@@ -270,8 +274,10 @@ async fn following(session: &Session, follow: Follow, answer: &mut Answer<'_>) -
     let access = access(session, &follow.access).await?;
     let (engine, connection) = (&session.shell.engine, session.requester.connection);
     let mut after: Option<Seq> = follow.after;
+    let mut turn = None;
     loop {
         let followed = engine.follow(connection, access, follow.subscription, after, STRETCH).await?;
+        drop(turn);
         write(answer, followed.stretch.backlog).await?;
         let through = followed.stretch.through;
         match followed.next {
@@ -279,6 +285,7 @@ async fn following(session: &Session, follow: Follow, answer: &mut Answer<'_>) -
             Next::Live => return Ok(Reply::Live(Live { after: through })),
             Next::Paused(at) => return Ok(Reply::Paused(Paused { at })),
         }
+        turn = session.shell.reading_on.acquire().await.ok();
     }
 }
 
