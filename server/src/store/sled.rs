@@ -14,7 +14,7 @@
 //! `sync_file_range` on Linux, which survives a killed process and not a power cut. Its timed flush is off.
 //!
 //! sled notes where everything lies when it is opened, and then never again: an opening reads all that was written since
-//! the last one, a second for each gigabyte. [`Store::renew`] opens it anew in a quiet moment.
+//! the last one, half a second to a second for each gigabyte. [`Store::renew`] opens it anew in a quiet moment.
 //!
 //! After a kill the journal ends in whole entries, or in one whose pieces are incomplete: that one was not
 //! acknowledged and is dropped. A hole before the end is damage.
