@@ -27,6 +27,7 @@ use bytes::Bytes;
 use kring_protocol::ids::Incarnation;
 use sled::{Batch, IVec};
 
+use self::watch::Watch;
 use super::contract::{OpenStoreError, PageId, Position, Store, StoreError};
 use super::sealing::{PAGE_NAME, Sealing};
 
@@ -66,7 +67,7 @@ const CHECKPOINT_KEY: [u8; 2] = [META, b'c'];
 /// A store on disk.
 pub struct SledStore {
     /// None after an opening anew has failed.
-    db: Option<sled::Db>,
+    open: Option<Open>,
     /// Our own handle on sled's file, for the sync that sled does not do.
     file: File,
     sealing: Sealing,
@@ -80,6 +81,25 @@ pub struct SledStore {
     /// Bytes of keys and values that sled was given since it was opened.
     written: u64,
     _lock: DataLock,
+}
+
+/// sled, and who watches over its flushes.
+struct Open {
+    // Before the database: it lets go of it first.
+    watch: Watch,
+    db: sled::Db,
+}
+
+impl Open {
+    fn new(db: sled::Db) -> Result<Self, StoreError> {
+        Ok(Self { watch: Watch::begin(&db)?, db })
+    }
+
+    /// Makes everything written durable.
+    fn sync(&self, file: &File) -> Result<(), StoreError> {
+        self.watch.flush(&self.db).map_err(failure)?;
+        Ok(file.sync_data()?)
+    }
 }
 
 /// Holds a data folder for one process.
@@ -152,7 +172,7 @@ impl SledStore {
         let incarnation = head(&db, &sealing)?;
         let checkpointed = number(&db, CHECKPOINT_KEY)?.map_or(Position(0), Position);
         let mut store = Self {
-            db: Some(db),
+            open: Some(Open::new(db)?),
             file,
             sealing,
             incarnation,
@@ -168,8 +188,17 @@ impl SledStore {
         Ok(store)
     }
 
+    fn open_now(&self) -> Result<&Open, StoreError> {
+        self.open.as_ref().ok_or(StoreError::Poisoned)
+    }
+
     fn db(&self) -> Result<&sled::Db, StoreError> {
-        self.db.as_ref().ok_or(StoreError::Poisoned)
+        Ok(&self.open_now()?.db)
+    }
+
+    /// Makes everything written durable.
+    fn sync(&self) -> Result<(), StoreError> {
+        self.open_now()?.sync(&self.file)
     }
 
     /// Drops a torn last entry and checks that nothing is missing between the checkpoint and the end.
@@ -331,7 +360,7 @@ impl Store for SledStore {
                 store.put_entry(&mut batches, position, entry)?;
             }
             batches.apply(store.db()?)?;
-            sync(store.db()?, &store.file)?;
+            store.sync()?;
             store.tail = position;
             store.written += batches.given;
             Ok(())
@@ -371,10 +400,9 @@ impl Store for SledStore {
 
     fn checkpoint(&mut self, through: Position) -> Result<(), StoreError> {
         self.write(|store| {
-            let db = store.db()?;
-            sync(db, &store.file)?;
-            db.insert(CHECKPOINT_KEY, &through.0.to_be_bytes()).map_err(failure)?;
-            sync(db, &store.file)?;
+            store.sync()?;
+            store.db()?.insert(CHECKPOINT_KEY, &through.0.to_be_bytes()).map_err(failure)?;
+            store.sync()?;
             store.checkpointed = through;
             Ok(())
         })
@@ -395,13 +423,13 @@ impl Store for SledStore {
 
     fn renew(&mut self) -> Result<(), StoreError> {
         self.write(|store| {
-            sync(store.db()?, &store.file)?;
-            store.db = None;
+            store.sync()?;
+            store.open = None;
             let opened = open_sled(&store.folder, store.cache).map_err(|error| match error {
                 OpenStoreError::Store(error) => error,
                 _ => StoreError::Disk(io::ErrorKind::Other),
             })?;
-            store.db = Some(opened);
+            store.open = Some(Open::new(opened)?);
             store.written = 0;
             Ok(())
         })
@@ -488,6 +516,8 @@ pub(super) fn failure(error: sled::Error) -> StoreError {
         }
     }
 }
+
+mod watch;
 
 #[cfg(test)]
 mod tests;
