@@ -84,6 +84,9 @@ fn main() -> anyhow::Result<ExitCode> {
     for (step, watch, mut child) in beside {
         if !total.is_ok() && !keep_going {
             child.kill()?;
+            child.wait()?;
+            lines.push(format!("step {step} ... stopped, since another has failed"));
+            continue;
         }
         let outcome = Outcome::of_step(child.wait()?.success());
         lines.push(line(step, outcome, &watch));

@@ -165,6 +165,22 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_log_of_which_nothing_came_is_not_believed() {
+        let recorded = Recorded::new();
+        let mut core = recorded.device();
+        let begin = recorded.inputs().iter().position(|(input, _)| matches!(input, Input::Record { .. }));
+        let (before, after) = recorded.inputs().split_at(begin.expect("records came"));
+        for (input, now) in before {
+            core.handle(input.clone(), *now).expect("it is taken");
+        }
+        let epoch = core.case(recorded.case()).expect("it reads").expect("it has joined").epoch;
+        let end = Input::CaughtUp { group: recorded.group(), epoch, after: kring_protocol::ids::Seq(9) };
+        let told = core.handle(end, after[0].1).expect("a relay breaks no store");
+        let order = |action: &Action| matches!(action, Action::Tell(Event::Suspicion { what: Suspicion::Order, .. }));
+        assert!(told.iter().any(order), "the user is told");
+    }
+
+    #[test]
     fn a_record_that_says_it_is_number_0_is_taken_nowhere() {
         let recorded = Recorded::new();
         for at in 0..recorded.inputs().len() {
