@@ -4,8 +4,7 @@
 //! `Judged` value, which only the gate makes**, and openmls's own groups do not leave this folder
 //! except through `group::Group`.
 //!
-//! Ciphersuite: `MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519` (0x004F, draft-ietf-mls-pq-ciphersuites; its code
-//! point is provisional). Handshake messages are PrivateMessages. Past epochs are not kept.
+//! Ciphersuite: `MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519` (0x004F), and no other. Handshake messages are PrivateMessages. Past epochs are not kept.
 
 pub(crate) mod access;
 pub(crate) mod context;
@@ -23,13 +22,13 @@ pub(crate) mod policy;
 mod provider;
 pub(crate) mod seal;
 pub(crate) mod standing;
+mod suite;
 
 pub use credentials::DeviceCredentials;
+#[cfg(feature = "simulation")]
+pub(crate) use suite::use_classical;
 
-use openmls::prelude::{Ciphersuite, KeyPackage};
-
-/// The ciphersuite of every group: hybrid post-quantum key encapsulation.
-pub(crate) const SUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519;
+use openmls::prelude::KeyPackage;
 
 /// Type of the GroupContext extension that holds a case's own context (private use, RFC 9420 §17.3).
 pub(crate) const CASE_EXTENSION: u16 = 0xf4b1;

@@ -1,5 +1,5 @@
 //! What a simulation of the whole system needs besides the [`conversation`](crate::conversation): identifiers of a seed,
-//! and the order in which a driver hands records over. In no program that is installed: a cargo feature that only the
+//! the order in which a driver hands records over, and another ciphersuite. In no program that is installed: a cargo feature that only the
 //! whole-system tests turn on.
 
 use std::cell::RefCell;
@@ -30,6 +30,12 @@ pub(crate) fn identifier<const LENGTH: usize>() -> Option<[u8; LENGTH]> {
         identifiers.as_mut()?.fill(identifier.as_mut_slice());
         Some(identifier)
     })
+}
+
+/// Every device that is opened in this process from now on knows the classical ciphersuite 0x0001 and no other: another
+/// implementation is tried in both.
+pub fn use_classical_suite() {
+    crate::mls::use_classical();
 }
 
 /// What an answer to a message leads to.

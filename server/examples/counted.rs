@@ -6,41 +6,33 @@
 //! memory, and hands each record to seven followers. `proofs`: verifies the proof of an epoch's key. `written` prints the bytes
 //! that the journal writes for each entry of 512 bytes, checkpoints included, as the system counts them.
 
+mod ground;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use bytes::Bytes;
 use kring_pki::form::{DisplayName, FunctionCode};
 use kring_pki::issue::{Algorithm, DeviceSubject, OrganisationSubject, PrivateKey, RegionRoot, Validity};
 use kring_pki::verify::{Crls, TrustAnchors, When, verify_device};
 use kring_protocol::address::DeviceAddress;
-use kring_protocol::frame::{self, PREFIX};
-use kring_protocol::ids::{AccessKey, DeviceId, Epoch, GroupId, Incarnation, OperationId, Seq, Signature};
-use kring_protocol::ids::{Subscription, Timestamp};
-use kring_protocol::message::{Access, CreateGroup, Receipt, Reply, Request, Submit};
-use kring_protocol::proof::{TLS_EXPORTER_LENGTH, signed_text};
+use kring_protocol::frame;
+use kring_protocol::ids::{DeviceId, GroupId, Incarnation, Seq, Subscription};
+use kring_protocol::message::{Receipt, Reply, Request};
 use kring_server::engine::{
-    AccessCheck, Answer, Command, ConnectionId, Core, Outbound, ProvenAccess, Pushed, QueueFull, Requester, Settings,
+    AccessCheck, Answer, Command, ConnectionId, Core, Outbound, Pushed, QueueFull, Requester, Settings,
 };
 use kring_server::store::{MemoryStore, SledStore, Store as _};
 
-/// Bytes of ciphertext in a message.
-const SIZE: usize = 512;
+use self::ground::{CACHE, EXPORTER, NOW, SIZE, creation, open, submission, submit};
+
 /// Submissions that the engine takes together.
 const BATCH: u64 = 64;
 /// Members that follow the group.
 const FOLLOWERS: u64 = 7;
 /// Batches between two checkpoints of the journal: about a second of them.
 const CHECKPOINT: u64 = 256;
-/// The store's cache, as a relay's default.
-const CACHE: u64 = 256 << 20;
-/// Any time.
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
-/// What binds a proof to the connection.
-const EXPORTER: [u8; TLS_EXPORTER_LENGTH] = [7; TLS_EXPORTER_LENGTH];
 const GROUP: GroupId = GroupId([3; 16]);
-const EPOCH: Epoch = Epoch(0);
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -58,7 +50,7 @@ fn main() {
 }
 
 fn frames(number: u64) {
-    let body = submission(0);
+    let body = submission(GROUP, 0);
     let receipt = Reply::Receipt(Receipt { seq: Seq(1), at: NOW });
     for _ in 0..number {
         let request: Request = frame::decode(std::hint::black_box(&body)).expect("a request");
@@ -71,7 +63,7 @@ fn records(number: u64) {
     let store = MemoryStore::new(Incarnation([1; 16]));
     let mut core = Core::open(Box::new(store), Settings::default(), randomness).expect("an empty store");
     let pushed = Arc::new(AtomicU64::new(0));
-    let access = open(&mut core);
+    let access = open(&mut core, GROUP, NOW);
     for connection in 0..FOLLOWERS {
         let outbound: Arc<dyn Outbound> = Arc::new(Counting(Arc::clone(&pushed)));
         let requester = requester(connection);
@@ -87,11 +79,7 @@ fn records(number: u64) {
         }
     }
     for batch in 0..number.div_ceil(BATCH) {
-        let submissions = (0..BATCH).map(|place| {
-            let request = frame::decode(&submission(batch * BATCH + place)).expect("a request");
-            let Request::Submit(request) = request else { unreachable!("it was a submission") };
-            Command::Submit { access, request }
-        });
+        let submissions = (0..BATCH).map(|place| submit(access, GROUP, batch * BATCH + place));
         for answer in core.handle(submissions.collect(), NOW) {
             let Ok(Answer::Receipt(receipt)) = answer else { panic!("not accepted") };
             std::hint::black_box(frame::encode(&Reply::Receipt(receipt)));
@@ -102,7 +90,7 @@ fn records(number: u64) {
 }
 
 fn proofs(number: u64) {
-    let request = creation();
+    let request = creation(GROUP);
     let proof = request.access.proof.expect("it has one");
     for _ in 0..number {
         let proven = AccessCheck::of_new_group(&request).verify(std::hint::black_box(&EXPORTER), &proof);
@@ -142,50 +130,6 @@ impl Outbound for Counting {
         }
         Ok(())
     }
-}
-
-fn key() -> Ed25519KeyPair {
-    Ed25519KeyPair::from_seed_unchecked(&[9; 32]).expect("a seed has 32 bytes")
-}
-
-fn creation() -> CreateGroup {
-    let signature = key().sign(&signed_text(&EXPORTER, GROUP, EPOCH));
-    let proof = Signature::from_slice(signature.as_ref()).expect("64 bytes");
-    CreateGroup {
-        access: Access { group: GROUP, epoch: EPOCH, proof: Some(proof) },
-        operation: OperationId([1; 16]),
-        access_key: AccessKey::from_slice(key().public_key().as_ref()).expect("32 bytes"),
-        cursor: None,
-    }
-}
-
-/// Opens the group's log.
-fn open(core: &mut Core) -> ProvenAccess {
-    let request = creation();
-    let proof = request.access.proof.expect("it has one");
-    let access = AccessCheck::of_new_group(&request).verify(&EXPORTER, &proof).expect("its own key");
-    let create = Command::CreateGroup { device: DeviceId([1; 16]), access, request };
-    core.handle(vec![create], NOW).remove(0).expect("a new group");
-    access
-}
-
-/// The body of a submission's frame: an `MLSMessage` with a PrivateMessage (RFC 9420 §6.3).
-fn submission(number: u64) -> Bytes {
-    let mut message = vec![0, 1, 0, 2, 16];
-    message.extend(GROUP.as_bytes());
-    message.extend(EPOCH.0.to_be_bytes());
-    message.extend([1, 0, 28]);
-    message.extend([0x5e; 28]);
-    message.extend((SIZE as u16 | 1 << 14).to_be_bytes());
-    message.extend([0xc1; SIZE]);
-    let mut operation = [2; 16];
-    operation[..8].copy_from_slice(&number.to_be_bytes());
-    let request = Submit {
-        access: Access { group: GROUP, epoch: EPOCH, proof: None },
-        operation: OperationId(operation),
-        message: message.into(),
-    };
-    frame::encode(&Request::Submit(request)).slice(PREFIX..)
 }
 
 fn requester(connection: u64) -> Requester {

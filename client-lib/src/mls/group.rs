@@ -19,7 +19,8 @@ use super::gate::{Judged, Outcome, judge_commit};
 use super::leaf::BadLeaf;
 use super::padding::{HANDSHAKE, message_class};
 use super::party::Party;
-use super::{SUITE, policy};
+use super::policy;
+use super::suite::suite;
 use crate::case::DutyStep;
 use crate::conversation::CommitRefused;
 use crate::store::{StoreError, Transaction};
@@ -129,7 +130,7 @@ impl Group {
         context: &CaseContext,
     ) -> Result<Self, StoreError> {
         let config = MlsGroupCreateConfig::builder()
-            .ciphersuite(SUITE)
+            .ciphersuite(suite())
             .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
             .padding_size(HANDSHAKE)
             .max_past_epochs(0)

@@ -10,12 +10,12 @@ use kring_protocol::ids::{Epoch, GroupId};
 use openmls::prelude::tls_codec::DeserializeBytes as _;
 use openmls::prelude::{MlsGroup, MlsMessageBodyIn, MlsMessageIn, OpenMlsProvider as _, StagedWelcome};
 
-use super::SUITE;
 use super::context::CaseContext;
 use super::group::{Group, MlsFailure, configuration};
 use super::padding::HANDSHAKE;
 use super::party::Party;
 use super::provider::Provider;
+use super::suite::suite;
 use crate::case::Role;
 use crate::conversation::Unbelieved;
 use crate::store::{StoreError, Transaction};
@@ -92,7 +92,7 @@ pub(crate) fn company(
 
 fn verify(party: &Party, staged: StagedWelcome) -> Option<Invitation> {
     let group_context = staged.group_context();
-    if group_context.ciphersuite() != SUITE {
+    if group_context.ciphersuite() != suite() {
         return None;
     }
     let group = GroupId::from_slice(group_context.group_id().as_slice())?;

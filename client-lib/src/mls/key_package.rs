@@ -11,9 +11,9 @@ use openmls::prelude::{
 };
 use openmls_traits::storage::StorageProvider;
 
-use super::SUITE;
 use super::party::Party;
 use super::standing::Standing;
+use super::suite::suite;
 use crate::conversation::NotAdded;
 use crate::store::{StoreError, Transaction};
 
@@ -49,7 +49,7 @@ pub(crate) fn make(
     if last_resort {
         builder = builder.mark_as_last_resort();
     }
-    let made = builder.build(SUITE, &party.provider(step), party.signer(), party.identity());
+    let made = builder.build(suite(), &party.provider(step), party.signer(), party.identity());
     let Ok(bundle) = made else {
         step.probe()?;
         return Err(StoreError::Internal);
@@ -108,7 +108,7 @@ pub(crate) fn check(
     now: Timestamp,
 ) -> Result<Checked, NotAdded> {
     let key_package = read(party, bytes).ok_or(NotAdded::KeyPackage)?;
-    if key_package.ciphersuite() != SUITE {
+    if key_package.ciphersuite() != suite() {
         return Err(NotAdded::KeyPackage);
     }
     // The tighter age: it must outlive the Commit that uses it by as long as relays keep Commits.

@@ -14,6 +14,7 @@ use rustls_pki_types::CertificateDer;
 use super::INBOX_EXTENSION;
 use super::credentials::chain;
 use super::standing::{Listed, Lists};
+use super::suite::public_key_length;
 use crate::conversation::Unbelieved;
 
 /// Why a leaf is not believed.
@@ -123,13 +124,10 @@ pub(super) fn name(credential: &[u8], signature_key: &[u8]) -> [u8; 32] {
     digest(&SHA256, &content).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
-/// Length of an X-Wing public key (draft-connolly-cfrg-xwing-kem §5.2): ML-KEM-768's 1184 bytes and X25519's 32.
-const INBOX_KEY: usize = 1216;
-
 /// The key to which notes for a leaf's device are sealed.
 pub(crate) fn inbox_key(leaf: &LeafNode) -> Option<&[u8]> {
     let UnknownExtension(key) = leaf.extensions().unknown(INBOX_EXTENSION)?;
-    (key.len() == INBOX_KEY).then_some(key.as_slice())
+    (key.len() == public_key_length()).then_some(key.as_slice())
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 use super::credentials::{DeviceCredentials, credential};
 use super::leaf::Leaves;
 use super::provider::Provider;
-use super::{CASE_EXTENSION, EVIDENCE_PROPOSAL, INBOX_EXTENSION, SUITE};
+use super::suite::suite;
+use super::{CASE_EXTENSION, EVIDENCE_PROPOSAL, INBOX_EXTENSION};
 use crate::store::{Store, StoreError, Transaction};
 
 /// Name of the inbox key's seed in the store.
@@ -67,7 +68,7 @@ impl Party {
         };
         let crypto = RustCrypto::default();
         let inbox = crypto
-            .derive_hpke_keypair(SUITE.hpke_config(), &seed)
+            .derive_hpke_keypair(suite().hpke_config(), &seed)
             .map_err(|_| NoParty::Store(StoreError::Internal))?;
         let identity = CredentialWithKey { credential, signature_key: signer.public().to_vec().into() };
         let inbox_private = Zeroizing::new(inbox.private.to_vec());
@@ -104,7 +105,7 @@ impl Party {
     pub(crate) fn capabilities(&self) -> Capabilities {
         Capabilities::new(
             Some(&[ProtocolVersion::Mls10]),
-            Some(&[SUITE]),
+            Some(&[suite()]),
             Some(&[
                 ExtensionType::Unknown(CASE_EXTENSION),
                 ExtensionType::Unknown(INBOX_EXTENSION),

@@ -12,8 +12,9 @@ use super::group::{Group, Plan, Received};
 use super::join::{Replaces, invitation};
 use super::key_package;
 use super::party::Party;
+use super::seal;
 use super::standing::Standing;
-use super::{SUITE, seal};
+use super::suite::suite;
 use crate::case::{CaseId, Role};
 use crate::conversation::harness::{Region, address, real_now, who};
 use crate::conversation::{CommitRefused, NotAdded, Unbelieved};
@@ -56,7 +57,7 @@ fn stolen_package(victim: &Party, thief: &mut Member) -> KeyPackage {
         .key_package_lifetime(Lifetime::new(300 * 86_400))
         .leaf_node_capabilities(thief.party.capabilities())
         .leaf_node_extensions(thief.party.leaf_extensions().unwrap())
-        .build(SUITE, &thief.party.provider(&tx), thief.party.signer(), identity)
+        .build(suite(), &thief.party.provider(&tx), thief.party.signer(), identity)
         .unwrap();
     tx.commit().unwrap();
     bundle.into_key_package()

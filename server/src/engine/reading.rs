@@ -14,9 +14,9 @@ use crate::rules::block::{block_of, first_of};
 use crate::rules::group::{Earlier, hash_of};
 use crate::store::{Position, StoreError};
 
-/// Most records in one stretch, so that one reader of small records does not hold up everybody: a millisecond where they
-/// are in memory, ten where they come from the disk.
-const MOST_RECORDS: usize = 256;
+/// Most records in one stretch, so that one reader of small records does not hold up everybody: a third of a millisecond
+/// where they are in memory, one where they come from the disk.
+const MOST_RECORDS: usize = 32;
 
 /// Most blocks in one stretch, whether anything is left in them or not: a stretch of full ones has two and ends before.
 const MOST_BLOCKS: u64 = 64;

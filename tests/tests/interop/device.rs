@@ -18,8 +18,10 @@ use kring_tests::world::World;
 use mls_rs::client_builder::{MlsConfig, PaddingMode};
 use mls_rs::group::{CommitEffect, ReceivedMessage};
 use mls_rs::mls_rules::{CommitOptions, DefaultMlsRules, EncryptionOptions};
-use mls_rs::{CipherSuiteProvider as _, Client, Extension, ExtensionList, Group, MlsMessage};
-use mls_rs_core::crypto::{HpkeCiphertext, HpkePublicKey, HpkeSecretKey, SignaturePublicKey, SignatureSecretKey};
+use mls_rs::{CipherSuiteProvider, Client, Extension, ExtensionList, Group, MlsMessage};
+use mls_rs_core::crypto::{
+    CipherSuite, CryptoProvider, HpkeCiphertext, HpkePublicKey, HpkeSecretKey, SignaturePublicKey, SignatureSecretKey,
+};
 use mls_rs_core::extension::ExtensionType;
 use mls_rs_core::group::ProposalType;
 use mls_rs_core::identity::{CertificateChain, Credential, SigningIdentity};
@@ -28,7 +30,6 @@ use mls_rs_core::time::MlsTime;
 
 use crate::forms::{self, Envelope, sha256};
 use crate::identity::Region;
-use crate::suite::{Provider, SUITE, Suite};
 
 /// The case's context, in the GroupContext.
 const CASE: ExtensionType = ExtensionType::new(0xF4B1);
@@ -43,8 +44,9 @@ const LIFETIME: Duration = Duration::from_secs(271 * 24 * 60 * 60);
 const AGE: u64 = 3_600;
 
 /// A device and what it has read.
-pub(crate) struct Other<C: MlsConfig> {
+pub(crate) struct Other<C: MlsConfig, S> {
     wire: Wire,
+    suite: S,
     client: Client<C>,
     region: Region,
     key: Ed25519KeyPair,
@@ -67,8 +69,15 @@ pub(crate) struct Case<C: MlsConfig> {
     pub(crate) removed: bool,
 }
 
-/// Opens a device, with a certificate of the world.
-pub(crate) async fn online(world: &World, address: &str, relay: SocketAddr) -> Other<impl MlsConfig> {
+/// Opens a device, with a certificate of the world, that knows one of its provider's suites.
+pub(crate) async fn online<P: CryptoProvider + Clone>(
+    world: &World,
+    address: &str,
+    relay: SocketAddr,
+    provider: P,
+    number: CipherSuite,
+) -> Other<impl MlsConfig, P::CipherSuiteProvider> {
+    let suite = provider.cipher_suite_provider(number).expect("the suite");
     let device = world.device(address);
     let seed = device.key.ed25519_seed().expect("an Ed25519 key");
     let key = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).expect("a seed");
@@ -82,17 +91,17 @@ pub(crate) async fn online(world: &World, address: &str, relay: SocketAddr) -> O
         .with_encryption_options(EncryptionOptions::new(true, PaddingMode::StepFunction))
         .with_commit_options(CommitOptions::new().with_path_required(true));
     let client = Client::builder()
-        .crypto_provider(Provider)
+        .crypto_provider(provider)
         .identity_provider(region.clone())
         .extension_types([CASE, INBOX])
         .custom_proposal_type(EVIDENCE)
         .key_package_lifetime(LIFETIME)
         .mls_rules(rules)
-        .signing_identity(identity, secret, SUITE)
+        .signing_identity(identity, secret, number)
         .build();
     let wire = Wire::open(world, &device, relay).await;
-    let inbox = Suite::new().expect("the suite").kem_generate().expect("keys");
-    Other { wire, client, region, key, inbox, case: None }
+    let inbox = suite.kem_generate().expect("keys");
+    Other { wire, suite, client, region, key, inbox, case: None }
 }
 
 /// The key pair that opens the log in a group's epoch.
@@ -106,7 +115,7 @@ fn first_hash<C: MlsConfig>(group: &Group<C>) -> [u8; 32] {
     sha256(&[b"kring log 1", group.epoch_authenticator().expect("one").as_bytes()])
 }
 
-impl<C: MlsConfig> Other<C> {
+impl<C: MlsConfig, S: CipherSuiteProvider> Other<C, S> {
     /// A new KeyPackage.
     pub(crate) fn key_package(&self) -> Vec<u8> {
         let leaf = ExtensionList::from(vec![Extension::new(INBOX, self.inbox.1.to_vec())]);
@@ -130,8 +139,8 @@ impl<C: MlsConfig> Other<C> {
         let note = note.expect("a note");
         let sealed = HpkeCiphertext::mls_decode(&mut note.sealed.as_ref()).expect("HPKE");
         let (secret, public) = &self.inbox;
-        let suite = Suite::new().expect("the suite");
-        let padded = suite.hpke_open(&sealed, secret, public, b"kring inbox 1", None).expect("sealed to this device");
+        let padded =
+            self.suite.hpke_open(&sealed, secret, public, b"kring inbox 1", None).expect("sealed to this device");
         let (length, rest) = padded.split_at(4);
         let length = u32::from_be_bytes(length.try_into().expect("4 bytes")) as usize;
         let (envelope, zeros) = rest.split_at(length);

@@ -1,5 +1,5 @@
 //! Another implementation of MLS in our cases: a client on mls-rs that knows docs/protocol.md and docs/items.md, among real
-//! clients at a real relay, in the real ciphersuite.
+//! clients at a real relay, in the real ciphersuite and in a classical one.
 //!
 //! The wire's messages and the certificates' checks are taken from our own crates here; `tests/independent.rs` has a
 //! client that shares neither. What is tried is that nothing in MLS or on top of it is OpenMLS's own way of doing things.
@@ -22,11 +22,22 @@ use kring_tests::circle::together;
 use kring_tests::clock::soon;
 use kring_tests::relay;
 use kring_tests::world::World;
+use mls_rs_core::crypto::{CipherSuite, CryptoProvider};
+use mls_rs_crypto_rustcrypto::RustCryptoProvider;
+
+use crate::suite::{CLASSICAL, POST_QUANTUM};
 
 const CEES: &str = "cees@opvang.example";
 
+/// One test, since a process's clients have one suite at a time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_on_another_mls_library_is_added_is_talked_to_talks_commits_and_is_removed() {
+    story(suite::Provider, POST_QUANTUM).await;
+    kring_client::simulation::use_classical_suite();
+    story(RustCryptoProvider::new(), CLASSICAL).await;
+}
+
+async fn story<P: CryptoProvider + Clone>(provider: P, suite: CipherSuite) {
     let world = World::new();
     let relay = relay::here(&world).await;
     let [(anne, annes), (bert, berts)] =
@@ -34,7 +45,7 @@ async fn a_client_on_another_mls_library_is_added_is_talked_to_talks_commits_and
     let mut alarms = [anne.client.events(), bert.client.events()];
     anne.say(&annes, "voor Cees er was").await;
 
-    let mut cees = device::online(&world, CEES, relay.addr).await;
+    let mut cees = device::online(&world, CEES, relay.addr, provider, suite).await;
     cees.publish(2).await;
     let pending = annes.add(CEES.parse().unwrap(), Role::Member).await.unwrap();
     let added = soon("the addition", pending.done()).await.unwrap();

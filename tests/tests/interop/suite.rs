@@ -1,4 +1,4 @@
-//! Ciphersuite 0x004F for mls-rs, which does not come with it: hashes, signatures and AEAD of its RustCrypto provider, and
+//! Ciphersuites for mls-rs: a classical one, and 0x004F, which it does not come with: hashes, signatures and AEAD of its RustCrypto provider, and
 //! X-Wing (draft-connolly-cfrg-xwing-kem) as the KEM of its HPKE.
 
 use mls_rs_core::crypto::{
@@ -16,13 +16,13 @@ use x_wing::{Decapsulate as _, DecapsulationKey, Decapsulator as _, Encapsulatio
 use zeroize::Zeroizing;
 
 /// `MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519`.
-pub(crate) const SUITE: CipherSuite = CipherSuite::new(0x004F);
+pub(crate) const POST_QUANTUM: CipherSuite = CipherSuite::new(0x004F);
 /// The suite with the same hash, AEAD and signature.
-const CLASSICAL: CipherSuite = CipherSuite::CURVE25519_AES128;
+pub(crate) const CLASSICAL: CipherSuite = CipherSuite::CURVE25519_AES128;
 /// X-Wing among HPKE's KEMs.
 const KEM_ID: u16 = 0x647a;
 
-/// Gives the suite.
+/// Gives the post-quantum suite.
 #[derive(Clone)]
 pub(crate) struct Provider;
 
@@ -30,22 +30,22 @@ impl CryptoProvider for Provider {
     type CipherSuiteProvider = Suite;
 
     fn supported_cipher_suites(&self) -> Vec<CipherSuite> {
-        vec![SUITE]
+        vec![POST_QUANTUM]
     }
 
     fn cipher_suite_provider(&self, suite: CipherSuite) -> Option<Suite> {
-        if suite == SUITE { Suite::new() } else { None }
+        if suite == POST_QUANTUM { Suite::new() } else { None }
     }
 }
 
 type Inner = RustCryptoCipherSuite<XWing, Kdf, Aead>;
 
-/// The suite.
+/// The post-quantum suite.
 #[derive(Clone)]
 pub(crate) struct Suite(Inner);
 
 impl Suite {
-    pub(crate) fn new() -> Option<Self> {
+    fn new() -> Option<Self> {
         Inner::new(CLASSICAL, XWing, Kdf::new(CLASSICAL)?, Aead::new(CLASSICAL)?).map(Self)
     }
 }
@@ -115,7 +115,7 @@ impl CipherSuiteProvider for Suite {
     type HpkeContextS = <Inner as CipherSuiteProvider>::HpkeContextS;
 
     fn cipher_suite(&self) -> CipherSuite {
-        SUITE
+        POST_QUANTUM
     }
 
     /// X-Wing's DeriveKeyPair is SHAKE256, where the other KEMs' is HKDF.
