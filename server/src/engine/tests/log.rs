@@ -296,6 +296,26 @@ fn a_long_backlog_comes_in_stretches_and_is_live_only_after_the_last() {
 }
 
 #[test]
+fn however_much_a_reader_asks_for_it_holds_the_engine_up_for_32_records_at_a_time() {
+    let mut world = World::with_group();
+    for number in 1..=100 {
+        world.submit(0, number, "text").unwrap();
+    }
+    let mut stretches = Vec::new();
+    let mut after = Some(Seq(0));
+    loop {
+        let read = Command::Read { access: access(GROUP, 0), after, limit: u64::MAX };
+        let Ok(crate::engine::Answer::Stretch(stretch)) = world.ask(read) else { panic!("read") };
+        stretches.push(stretch.backlog.len());
+        after = Some(stretch.through);
+        if stretch.through == stretch.head {
+            break;
+        }
+    }
+    assert_eq!(stretches, [32, 32, 32, 4]);
+}
+
+#[test]
 fn commits_are_limited_so_that_they_cannot_starve_messages() {
     let mut world = World::with_group();
     for epoch in 0..COMMIT_BURST {

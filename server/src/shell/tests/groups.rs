@@ -166,6 +166,39 @@ async fn a_follower_gets_the_backlog_and_then_what_is_live_without_gap_or_repeat
     assert_eq!(seen, (1..=52).collect::<Vec<_>>());
 }
 
+/// However many read, one of them at a time is in the way of what is said now.
+#[tokio::test]
+async fn one_at_a_time_reads_on_and_what_is_new_waits_for_nobody() {
+    let world = World::new();
+    let relay = world.relay().await;
+    let sender = Client::greeted(&world, &world.device(1), relay.addr).await;
+    let reader = Client::greeted(&world, &world.device(2), relay.addr).await;
+    sender.create_group(GROUP, 1).await;
+    let access = sender.access(GROUP, Epoch(0), 1);
+    for _ in 0..100 {
+        sender.submit(access.clone(), 100).await;
+    }
+    // Somebody else reads on.
+    let turn = relay.shell.reading_on.try_acquire().expect("nobody does yet");
+    assert!(relay.shell.reading_on.try_acquire().is_err(), "one at a time");
+    let everything = read(&reader, reader.access(GROUP, Epoch(0), 1), None);
+    tokio::pin!(everything);
+    let waits = async {
+        sender.submit(access.clone(), 100).await;
+        // A stretch is given to whoever asks for no more.
+        let first = Read { access: access.clone(), after: None, limit: 1 };
+        assert_eq!(seqs(&sender.ask_all(first).await), [1]);
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    tokio::select! {
+        replies = &mut everything => panic!("it went on: {:?}", seqs(&replies)),
+        () = waits => {}
+    }
+    drop(turn);
+    let read = seqs(&everything.await);
+    assert_eq!(read[..100], (1..=100).collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn a_subscription_pauses_at_the_commit_and_goes_on_with_the_next_proof() {
     let world = World::new();
