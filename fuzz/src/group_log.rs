@@ -92,7 +92,7 @@ impl Relay {
             bytes.fill(counter);
         });
         // So small that views leave memory at every checkpoint.
-        let settings = Settings { views: 2_000, ..Settings::default() };
+        let settings = Settings { views: 2_000, checkpoint_after: 1, ..Settings::default() };
         Self { core: Core::open(Box::new(store.clone()), settings, randomness).expect("it opens"), store }
     }
 

@@ -26,8 +26,12 @@ use crate::rules::pace::Pace;
 use crate::rules::quota::Quotas;
 use crate::store::{Store, StoreError};
 
-/// Milliseconds between two checkpoints: what a start then has to replay is some seconds of entries.
-const CHECKPOINT_INTERVAL: u64 = 2 * Timestamp::SECOND;
+/// Least milliseconds between two checkpoints, however much comes: what a start then has to replay is some seconds of
+/// entries.
+const CHECKPOINT_LEAST: u64 = 2 * Timestamp::SECOND;
+/// Most of them, however little comes. A checkpoint writes the pages of every case in which something was said, so that
+/// rare ones spare the disk; what pages alone know, how far cursors have moved, a kill sets back by so much.
+const CHECKPOINT_MOST: u64 = 5 * 60 * Timestamp::SECOND;
 
 /// Ticks without any other command after which the relay counts as quiet: a second.
 const QUIET: u32 = 5;
@@ -173,8 +177,15 @@ impl Core {
         }
     }
 
+    fn checkpoint_is_due(&self, now: Timestamp) -> bool {
+        let store = self.views.store();
+        let enough = store.tail().0 - store.checkpointed().0 >= self.settings.checkpoint_after;
+        let since = now.since(self.last_checkpoint);
+        since >= CHECKPOINT_MOST || (enough && since >= CHECKPOINT_LEAST) || self.last_checkpoint > now
+    }
+
     fn tick(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        if now.since(self.last_checkpoint) >= CHECKPOINT_INTERVAL || self.last_checkpoint > now {
+        if self.checkpoint_is_due(now) {
             self.last_checkpoint = now;
             self.views.begin_checkpoint();
         }
@@ -286,6 +297,8 @@ impl Core {
             Command::Sweep => {
                 self.sweep.restart();
                 self.pace.confirm();
+                // A pass looks at what a checkpoint covers.
+                self.last_checkpoint = Timestamp(0);
                 Ok(Answer::Done)
             }
             Command::Tick | Command::Drain => Ok(Answer::Done),

@@ -38,12 +38,20 @@ pub struct Settings {
     pub limits: Limits,
     /// Bytes of views that are kept in memory beyond those that wait for their checkpoint.
     pub views: usize,
+    /// Entries after which a checkpoint is due before its time.
+    pub checkpoint_after: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        // 64 MiB of views are some 50,000 cases in use.
-        Self { max_message: kring_protocol::limits::MAX_MESSAGE, limits: Limits::default(), views: 64 << 20 }
+        Self {
+            max_message: kring_protocol::limits::MAX_MESSAGE,
+            limits: Limits::default(),
+            // Some 50,000 cases in use.
+            views: 64 << 20,
+            // A start replays so many in less than a tenth of a second.
+            checkpoint_after: 2_048,
+        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Relay {
         self.starts += 1;
         let mut dice = StdRng::seed_from_u64(self.seed ^ self.starts << 32);
         let randomness = Box::new(move |bytes: &mut [u8]| dice.fill(bytes));
-        let settings = Settings { views: VIEWS, ..Settings::default() };
+        let settings = Settings { views: VIEWS, checkpoint_after: 1, ..Settings::default() };
         let core = Core::open(Box::new(self.disk.clone()), settings, randomness).expect("what was written is read");
         self.core = Some(core);
     }

@@ -10,7 +10,8 @@ use kring_protocol::message as wire;
 
 use super::world::*;
 use crate::engine::views::RENEWED;
-use crate::engine::{Answer, Command};
+
+use crate::engine::{Answer, Command, Core, Settings};
 use crate::store::{FailingStore, MemoryStore, Store as _};
 
 /// What was acknowledged.
@@ -116,6 +117,39 @@ fn a_drained_relay_replays_nothing() {
     world.ask(Command::Drain).unwrap();
     assert!(world.core.is_drained());
     assert_eq!(world.store.checkpointed(), world.store.tail());
+}
+
+#[test]
+fn a_checkpoint_waits_for_many_entries_or_five_minutes_or_a_pass_that_was_asked_for() {
+    let store = MemoryStore::new(Incarnation([9; 16]));
+    let settings = Settings { checkpoint_after: 3, ..Settings::default() };
+    let core = Core::open(Box::new(store.clone()), settings, Box::new(|bytes| bytes.fill(1))).expect("opens");
+    let mut world = World { core, store, now: START };
+    world.create(GROUP, 0).unwrap();
+    world.tick();
+    let covered = |world: &World| world.store.checkpointed() == world.store.tail();
+    assert!(covered(&world), "the first one comes at once");
+
+    world.submit(0, 1, "text").unwrap();
+    world.submit(0, 2, "text").unwrap();
+    world.tick();
+    assert!(!covered(&world), "two are few");
+    world.submit(0, 3, "text").unwrap();
+    world.tick();
+    assert!(covered(&world), "three are many");
+
+    world.submit(0, 4, "text").unwrap();
+    world.now = world.now.plus(290_000);
+    world.tick();
+    assert!(!covered(&world), "not yet five minutes");
+    world.now = world.now.plus(10_000);
+    world.tick();
+    assert!(covered(&world), "whatever the number");
+
+    world.submit(0, 5, "text").unwrap();
+    world.ask(Command::Sweep).unwrap();
+    world.tick();
+    assert!(covered(&world), "a pass was asked for");
 }
 
 #[test]

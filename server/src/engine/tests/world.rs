@@ -116,7 +116,7 @@ pub(super) fn open(store: Box<dyn Store>) -> Core {
         bytes[..8].copy_from_slice(&counter.to_be_bytes());
     });
     // So small that every checkpoint puts most pages out of memory.
-    let settings = Settings { views: 2_000, ..Settings::default() };
+    let settings = Settings { views: 2_000, checkpoint_after: 1, ..Settings::default() };
     Core::open(store, settings, randomness).expect("opens")
 }
 
