@@ -179,7 +179,9 @@ impl Core {
 
     fn checkpoint_is_due(&self, now: Timestamp) -> bool {
         let store = self.views.store();
-        let enough = store.tail().0 - store.checkpointed().0 >= self.settings.checkpoint_after;
+        let entries = store.tail().0 - store.checkpointed().0;
+        // Pages that wait stay in memory, those of cursors that have moved too.
+        let enough = entries.max(self.views.dirty()) >= self.settings.checkpoint_after;
         let since = now.since(self.last_checkpoint);
         since >= CHECKPOINT_MOST || (enough && since >= CHECKPOINT_LEAST) || self.last_checkpoint > now
     }

@@ -38,7 +38,7 @@ pub struct Settings {
     pub limits: Limits,
     /// Bytes of views that are kept in memory beyond those that wait for their checkpoint.
     pub views: usize,
-    /// Entries after which a checkpoint is due before its time.
+    /// Entries, or pages that wait for it, after which a checkpoint is due before its time.
     pub checkpoint_after: u64,
 }
 
@@ -49,7 +49,7 @@ impl Default for Settings {
             limits: Limits::default(),
             // Some 50,000 cases in use.
             views: 64 << 20,
-            // A start replays so many in less than a tenth of a second.
+            // A start replays so many entries in less than a tenth of a second.
             checkpoint_after: 2_048,
         }
     }

@@ -402,6 +402,11 @@ impl Views {
         Ok(())
     }
 
+    /// Pages that wait for a checkpoint.
+    pub(super) fn dirty(&self) -> u64 {
+        self.dirty.len() as u64
+    }
+
     /// Begins a checkpoint if there is something to write and none under way.
     pub(super) fn begin_checkpoint(&mut self) {
         let behind = !self.dirty.is_empty() || self.store.checkpointed() < self.store.tail();

@@ -120,7 +120,7 @@ fn a_drained_relay_replays_nothing() {
 }
 
 #[test]
-fn a_checkpoint_waits_for_many_entries_or_five_minutes_or_a_pass_that_was_asked_for() {
+fn a_checkpoint_waits_for_many_entries_or_pages_or_five_minutes_or_a_pass_that_was_asked_for() {
     let store = MemoryStore::new(Incarnation([9; 16]));
     let settings = Settings { checkpoint_after: 3, ..Settings::default() };
     let core = Core::open(Box::new(store.clone()), settings, Box::new(|bytes| bytes.fill(1))).expect("opens");
@@ -145,6 +145,23 @@ fn a_checkpoint_waits_for_many_entries_or_five_minutes_or_a_pass_that_was_asked_
     world.now = world.now.plus(10_000);
     world.tick();
     assert!(covered(&world), "whatever the number");
+
+    let groups = [11, 12, 13].map(|number| GroupId([number; 16]));
+    for (number, group) in (11..).zip(groups) {
+        world.create(group, number).unwrap();
+        let cursor = CursorId([7; 16]);
+        let request = wire::RegisterCursor { access: bare(group, 0), cursor, seq: Seq(0) };
+        world.ask(Command::RegisterCursor { access: access(group, 0), request }).unwrap();
+    }
+    world.tick();
+    assert_eq!((covered(&world), world.core.views.dirty()), (true, 0));
+    for (group, waiting) in groups.into_iter().zip(1..) {
+        let moved = wire::CursorMove { group, cursor: CursorId([7; 16]), seq: Some(Seq(0)) };
+        world.ask(Command::MoveCursors(wire::MoveCursors { moves: vec![moved] })).unwrap();
+        assert_eq!(world.core.views.dirty(), waiting);
+    }
+    world.tick();
+    assert_eq!(world.core.views.dirty(), 0, "three pages have waited, and no entry");
 
     world.submit(0, 5, "text").unwrap();
     world.ask(Command::Sweep).unwrap();
