@@ -4,7 +4,8 @@
 //! `Judged` value, which only the gate makes**, and openmls's own groups do not leave this folder
 //! except through `group::Group`.
 //!
-//! Ciphersuite: `MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519` (0x004F), and no other. Handshake messages are PrivateMessages. Past epochs are not kept.
+//! Ciphersuite: `MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519` (0x004F), and no other. Handshake messages are
+//! PrivateMessages. Past epochs are not kept.
 
 pub(crate) mod access;
 pub(crate) mod context;

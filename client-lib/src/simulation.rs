@@ -1,6 +1,6 @@
 //! What a simulation of the whole system needs besides the [`conversation`](crate::conversation): identifiers of a seed,
-//! the order in which a driver hands records over, and another ciphersuite. In no program that is installed: a cargo feature that only the
-//! whole-system tests turn on.
+//! the order in which a driver hands records over, and another ciphersuite. In no program that is installed: a cargo
+//! feature that only the whole-system tests turn on.
 
 use std::cell::RefCell;
 

@@ -5,6 +5,8 @@
 //! kept for 30 days, and every third day a pass of retention goes through everything.
 //! Told for each ten days: what is live, and what the database takes of the disk.
 
+mod ground;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -13,8 +15,6 @@ use std::process::ExitCode;
 use kring_protocol::ids::{GroupId, Timestamp};
 use kring_server::engine::{Command, Core, ProvenAccess, Settings};
 use kring_server::store::SledStore;
-
-mod ground;
 
 use self::ground::{CACHE, NOW, SIZE, open, submit};
 

@@ -75,9 +75,9 @@ fn idle_timeout(idle: Duration) -> IdleTimeout {
 
 /// Between two stateless resets: nothing. After a crash thousands of clients send their next packet within seconds, and each
 /// that gets no reset waits out its idle time-out; quinn reads the clock once for all packets that it takes from the socket
-/// together, so that any interval leaves one reset for each such handful. Only who has seen a connection id of this relay gets one, and a reset is
-/// shorter than what it answers, so that it amplifies nothing and two endpoints which answer each other's end soon (RFC 9000
-/// §10.3.3).
+/// together, so that any interval leaves one reset for each such handful. Only who has seen a connection id of this relay
+/// gets one, and a reset is shorter than what it answers, so that it amplifies nothing and two endpoints which answer each
+/// other's end soon (RFC 9000 §10.3.3).
 const RESET_INTERVAL: Duration = Duration::ZERO;
 
 /// Labels from which the two secrets are derived.
