@@ -63,7 +63,7 @@ fn records(number: u64) {
     let store = MemoryStore::new(Incarnation([1; 16]));
     let mut core = Core::open(Box::new(store), Settings::default(), randomness).expect("an empty store");
     let pushed = Arc::new(AtomicU64::new(0));
-    let access = open(&mut core, GROUP, NOW);
+    let access = open(&mut core, GROUP);
     for connection in 0..FOLLOWERS {
         let outbound: Arc<dyn Outbound> = Arc::new(Counting(Arc::clone(&pushed)));
         let requester = requester(connection);

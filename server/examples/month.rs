@@ -67,7 +67,7 @@ fn measure(folder: &Path, a_day: u64) {
             let mut id = [3; 16];
             id[..8].copy_from_slice(&case.to_be_bytes());
             let group = GroupId(id);
-            (group, open(&mut core, group, NOW))
+            (group, open(&mut core, group))
         })
         .collect();
     println!("{:>5} {:>10} {:>12} {:>12} {:>7}", "day", "live", "payload MB", "disk MB", "ratio");

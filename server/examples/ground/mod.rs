@@ -17,7 +17,7 @@ pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 /// What binds a proof to the connection.
 pub(crate) const EXPORTER: [u8; TLS_EXPORTER_LENGTH] = [7; TLS_EXPORTER_LENGTH];
 /// The only epoch.
-pub(crate) const EPOCH: Epoch = Epoch(0);
+const EPOCH: Epoch = Epoch(0);
 
 fn key() -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[9; 32]).expect("a seed has 32 bytes")
@@ -36,12 +36,12 @@ pub(crate) fn creation(group: GroupId) -> CreateGroup {
 }
 
 /// Opens a group's log.
-pub(crate) fn open(core: &mut Core, group: GroupId, now: Timestamp) -> ProvenAccess {
+pub(crate) fn open(core: &mut Core, group: GroupId) -> ProvenAccess {
     let request = creation(group);
     let proof = request.access.proof.expect("it has one");
     let access = AccessCheck::of_new_group(&request).verify(&EXPORTER, &proof).expect("its own key");
     let create = Command::CreateGroup { device: DeviceId([1; 16]), access, request };
-    core.handle(vec![create], now).remove(0).expect("a new group");
+    core.handle(vec![create], NOW).remove(0).expect("a new group");
     access
 }
 
