@@ -117,6 +117,8 @@ pub(crate) struct BenchArguments {
 pub(crate) enum System {
     /// A Kring relay.
     Kring,
+    /// A Kring relay whose journal is a file that is only appended to: what another database could win at most.
+    KringAppended,
     /// The limit: a bare fan-out relay whose log is synced before it acknowledges.
     Bare,
     /// The limit without a log.

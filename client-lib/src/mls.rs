@@ -21,6 +21,7 @@ pub(crate) mod padding;
 pub(crate) mod party;
 pub(crate) mod policy;
 mod provider;
+mod remembered;
 pub(crate) mod seal;
 pub(crate) mod standing;
 mod suite;

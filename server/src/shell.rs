@@ -57,7 +57,7 @@ use crate::config::{Config, Limits, Times, TlsFiles};
 use crate::engine::{self, Condition, Engine, EngineThread, OpenError};
 use crate::keys::{self, KeyError};
 use crate::metrics::Metrics;
-use crate::store::{OpenStoreError, SledStore, SlowedStore, Store};
+use crate::store::{AppendedStore, OpenStoreError, SledStore, SlowedStore, Store};
 
 /// Why a relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -179,7 +179,7 @@ pub enum Drained {
 
 /// Starts a relay: key, certificates, database, then the socket, so that whoever connects is served.
 pub async fn start(config: Config) -> Result<RunningRelay, StartError> {
-    let (config, store, secret) = open(config).await?;
+    let (config, store, secret) = open(config, open_sled).await?;
     start_on(config, store, &secret).await
 }
 
@@ -188,17 +188,31 @@ pub async fn start(config: Config) -> Result<RunningRelay, StartError> {
 pub struct BenchConditions {
     /// Added to every sync of the disk: the disks of test machines are often faster than those of data centres.
     pub sync_delay: Duration,
+    /// Keeps the journal in a file that is only appended to, in place of the database: what the store's trait allows.
+    pub appended: bool,
 }
 
 /// Starts a relay under the conditions of a load generator.
 pub async fn start_for_bench(config: Config, conditions: BenchConditions) -> Result<RunningRelay, StartError> {
-    let (config, store, secret) = open(config).await?;
+    let open_store = if conditions.appended { open_appended } else { open_sled };
+    let (config, store, secret) = open(config, open_store).await?;
     start_on(config, Box::new(SlowedStore::new(store, conditions.sync_delay)), &secret).await
 }
 
-async fn open(config: Config) -> Result<(Config, Box<dyn Store>, ResetSecret), StartError> {
+/// Opens a store in a data folder, under the relay key.
+type OpenStore = fn(&Config, &[u8; 32]) -> Result<Box<dyn Store>, OpenStoreError>;
+
+fn open_sled(config: &Config, relay_key: &[u8; 32]) -> Result<Box<dyn Store>, OpenStoreError> {
+    Ok(Box::new(SledStore::open(&config.store.data, relay_key, config.store.cache)?))
+}
+
+fn open_appended(config: &Config, relay_key: &[u8; 32]) -> Result<Box<dyn Store>, OpenStoreError> {
+    Ok(Box::new(AppendedStore::create(&config.store.data.join("appended"), relay_key)?))
+}
+
+async fn open(config: Config, open: OpenStore) -> Result<(Config, Box<dyn Store>, ResetSecret), StartError> {
     refuse_other_machines(&config)?;
-    tokio::task::spawn_blocking(move || open_store(&config).map(|(store, secret)| (config, store, secret)))
+    tokio::task::spawn_blocking(move || open_store(&config, open).map(|(store, secret)| (config, store, secret)))
         .await
         .expect("opening returns its errors, and the runtime lives as long as this call")
 }
@@ -214,15 +228,14 @@ fn refuse_other_machines(config: &Config) -> Result<(), StartError> {
 }
 
 /// Opens the database under the relay key, from which the endpoint's secret comes too.
-fn open_store(config: &Config) -> Result<(Box<dyn Store>, ResetSecret), StartError> {
+fn open_store(config: &Config, open: OpenStore) -> Result<(Box<dyn Store>, ResetSecret), StartError> {
     let data = &config.store.data;
     let unusable = |source| StartError::Data { path: data.clone(), source };
     // For its owner alone; a folder that is there keeps its mode.
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(unusable)?;
     let key = keys::load(config.store.relay_key.as_deref(), keys::credentials().as_deref(), data)?;
-    let store = SledStore::open(data, &key, config.store.cache)
-        .map_err(|source| StartError::Store { path: data.clone(), source })?;
-    Ok((Box::new(store), ResetSecret::derive(&key)))
+    let store = open(config, &key).map_err(|source| StartError::Store { path: data.clone(), source })?;
+    Ok((store, ResetSecret::derive(&key)))
 }
 
 /// Starts a relay on a store that is open.

@@ -3,6 +3,7 @@
 //! [`Store`] is the contract, [`MemoryStore`] its reference and [`SledStore`] the one on disk; both pass one contract
 //! suite. [`maintenance`] works on a store that no relay has open.
 
+mod appended;
 mod contract;
 #[cfg(test)]
 mod failing;
@@ -14,6 +15,7 @@ mod slowed;
 #[cfg(test)]
 mod suite;
 
+pub(crate) use self::appended::AppendedStore;
 pub use self::contract::{OpenStoreError, PageId, Position, Store, StoreError};
 #[cfg(test)]
 pub(crate) use self::failing::FailingStore;

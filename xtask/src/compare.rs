@@ -39,7 +39,11 @@ pub(crate) struct CompareArguments {
     #[arg(long, default_value_t = 6)]
     seconds: u32,
     /// Systems; the first is what ratios are to.
-    #[arg(long, value_delimiter = ',', default_value = "bare,kring,nats-synced,nats,mosquitto,bare-memory")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "bare,kring,kring-appended,nats-synced,nats,mosquitto,bare-memory"
+    )]
     systems: Vec<String>,
     /// Delays added to every sync; those above zero for Kring and the limit alone.
     #[arg(long, value_delimiter = ',', default_value = "0ms,1ms,5ms")]

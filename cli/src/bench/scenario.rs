@@ -79,7 +79,7 @@ impl Scenario {
         {
             return Err(Failure::advised(
                 Cause::Usage,
-                "brokers are compared in in-flight-16, in-flight-1 and per-second alone",
+                "kring-appended and brokers are compared in in-flight-16, in-flight-1 and per-second alone",
                 "name one of these",
             ));
         }
@@ -110,7 +110,8 @@ impl Bench {
     }
 
     pub(super) fn network(&self, server: &Server) -> Outcome<Arc<Network>> {
-        let alpn = if self.arguments.system == System::Kring { kring_protocol::ALPN } else { bare::ALPN };
+        let kring = matches!(self.arguments.system, System::Kring | System::KringAppended);
+        let alpn = if kring { kring_protocol::ALPN } else { bare::ALPN };
         Network::open(server.address, self.ground.root(), alpn, SOCKETS, Patience::Load).map(Arc::new)
     }
 
@@ -135,7 +136,7 @@ impl Bench {
         let devices = self.devices((self.arguments.cases * self.arguments.members) as usize)?;
         let kring = self.kring(network.clone(), devices.clone());
         let mut row = match self.arguments.system {
-            System::Kring => self.loaded(scenario, &kring, &server, pace).await,
+            System::Kring | System::KringAppended => self.loaded(scenario, &kring, &server, pace).await,
             System::Bare | System::BareMemory => {
                 let Kring { logs, members, size, .. } = kring;
                 let bare = Bare { network, devices, logs, members, size };

@@ -16,7 +16,8 @@ const CONNECTIONS: usize = 200_000;
 /// Serves until it is killed.
 pub(super) async fn run(place: &Place) -> Outcome {
     match place.system {
-        System::Kring => relay(place).await,
+        System::Kring => relay(place, false).await,
+        System::KringAppended => relay(place, true).await,
         System::Bare => bare::serve(place, true).await,
         System::BareMemory => bare::serve(place, false).await,
         #[cfg(feature = "compare")]
@@ -26,14 +27,14 @@ pub(super) async fn run(place: &Place) -> Outcome {
     }
 }
 
-async fn relay(place: &Place) -> Outcome {
+async fn relay(place: &Place, appended: bool) -> Outcome {
     let file = place.relay.join(RELAY_CONFIG);
     let text = fs::read_to_string(&file).map_err(|error| Failure::file("read", &file, &error))?;
     let mut config = config::parse(&text, &place.relay).map_err(|error| Failure::new(Cause::Failed, error))?;
     config.listen = place.listen;
     // How many come is the bench's matter.
     config.limits.connections = CONNECTIONS;
-    let conditions = BenchConditions { sync_delay: place.delay };
+    let conditions = BenchConditions { sync_delay: place.delay, appended };
     let relay = kring_server::start_for_bench(config, conditions).await;
     let relay = relay.map_err(|error| Failure::new(Cause::Failed, error))?;
     announce(&place.ready(), &relay.addr.to_string())?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kring_pki::verify::VerifiedDevice;
+use kring_pki::verify::{CrlSeen, VerifiedDevice};
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{AccessKey, Epoch, GroupId};
 use kring_protocol::proof::{ACCESS_EXPORTER_LABEL, ACCESS_SEED_LENGTH};
@@ -20,6 +20,8 @@ use super::leaf::BadLeaf;
 use super::padding::{HANDSHAKE, message_class};
 use super::party::Party;
 use super::policy;
+use super::remembered::Remembered;
+use super::standing::{Learned, Look, Unfit};
 use super::suite::suite;
 use crate::case::DutyStep;
 use crate::conversation::CommitRefused;
@@ -35,6 +37,9 @@ const OUT_OF_ORDER: u32 = 0;
 /// A group that this device is in.
 pub(crate) struct Group {
     pub(super) inner: MlsGroup,
+    context: Remembered<Epoch, Option<CaseContext>>,
+    pub(super) unfit: Remembered<Look, Unfit>,
+    pub(super) lists_seen: Remembered<(Epoch, Learned), Vec<(String, CrlSeen)>>,
 }
 
 /// A leaf and who it is.
@@ -121,6 +126,17 @@ pub(super) fn staged_access(party: &Party, group: &Group, staged: &StagedCommit)
     AccessSeed::from_exported(secret)
 }
 
+impl From<MlsGroup> for Group {
+    fn from(inner: MlsGroup) -> Self {
+        Self {
+            inner,
+            context: Remembered::default(),
+            unfit: Remembered::default(),
+            lists_seen: Remembered::default(),
+        }
+    }
+}
+
 impl Group {
     /// A new group with this device alone in it.
     pub(crate) fn create(
@@ -145,7 +161,7 @@ impl Group {
         let id = openmls::prelude::GroupId::from_slice(id.as_bytes());
         let made = MlsGroup::new_with_group_id(&party.provider(step), party.signer(), &config, id, party.identity());
         match made {
-            Ok(inner) => Ok(Self { inner }),
+            Ok(inner) => Ok(inner.into()),
             Err(_) => Err(step.probe().err().unwrap_or(StoreError::Internal)),
         }
     }
@@ -154,7 +170,7 @@ impl Group {
     pub(crate) fn load(rows: &crate::store::Rows<'_>, id: GroupId) -> Result<Option<Self>, StoreError> {
         let id = openmls::prelude::GroupId::from_slice(id.as_bytes());
         let loaded = MlsGroup::load(&rows.mls(), &id)?;
-        Ok(loaded.map(|inner| Self { inner }))
+        Ok(loaded.map(Self::from))
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
@@ -162,7 +178,8 @@ impl Group {
     }
 
     pub(crate) fn context(&self) -> Option<CaseContext> {
-        CaseContext::of(self.inner.extensions())
+        let epoch = self.epoch();
+        self.context.answer(|found| *found == epoch, || (epoch, CaseContext::of(self.inner.extensions())))
     }
 
     pub(crate) fn authenticator(&self) -> &[u8] {

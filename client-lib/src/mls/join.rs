@@ -145,7 +145,7 @@ impl Invitation {
                 // The credentials are verified; a leaf is more than that.
                 let whole = |index| tree.leaf(index).is_some_and(|leaf| party.leaves.node(leaf).is_ok());
                 let whole = inner.members().all(|member| whole(member.index));
-                if whole { Ok(Group { inner }) } else { Err(MlsFailure::Refused) }
+                if whole { Ok(inner.into()) } else { Err(MlsFailure::Refused) }
             }
             Err(_) => Err(step.probe().err().map_or(MlsFailure::Refused, MlsFailure::Store)),
         }

@@ -127,7 +127,7 @@ pub(crate) fn check(
     }
     match party.leaves.standing(leaf.credential(), leaf.signature_key().as_slice(), now) {
         Ok(Standing::Revoked) => Err(NotAdded::Revoked),
-        Ok(Standing::Good) if verified.not_before() <= now => Ok(Checked { key_package, device: verified }),
-        Ok(Standing::Good | Standing::Ended) | Err(_) => Err(NotAdded::Certificate),
+        Ok(Standing::Good { .. }) if verified.not_before() <= now => Ok(Checked { key_package, device: verified }),
+        Ok(Standing::Good { .. } | Standing::Ended) | Err(_) => Err(NotAdded::Certificate),
     }
 }

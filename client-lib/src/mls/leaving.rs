@@ -40,6 +40,9 @@ impl Group {
         wanted: Vec<LeafNodeIndex>,
         coming: bool,
     ) -> Result<Vec<LeafNodeIndex>, StoreError> {
+        if wanted.is_empty() {
+            return Ok(wanted);
+        }
         let seats = self.seats(party).map_err(|_| StoreError::Corrupt)?;
         let context = self.context().ok_or(StoreError::Corrupt)?;
         let (_, shown) = self.evidence_against(party, &wanted);

@@ -1,13 +1,15 @@
 //! The send gate: how a leaf stands at this moment, by the newest certificate revocation lists that this device has.
 //!
-//! Verdicts are kept for as long as the lists stay the same; that a certificate has ended needs no list. Nothing here
+//! Verdicts are kept for as long as the lists stay the same, a group's together until its first certificate ends; that one
+//! has ended needs no list. Nothing here
 //! decides what becomes of a leaf: the conversation does, and what it does every member judges by `gate`.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use kring_pki::verify::{Crl, CrlSeen, Crls, Untrusted, VerifiedCrl, VerifiedDevice, When, verify_device};
-use kring_protocol::ids::{CrlNumber, IssuerId, Timestamp};
+use kring_protocol::ids::{CrlNumber, Epoch, IssuerId, Timestamp};
 use openmls::prelude::{Credential, LeafNodeIndex};
 use rustls_pki_types::CertificateDer;
 
@@ -20,8 +22,11 @@ use super::party::Party;
 /// How a leaf stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It can be written to.
-    Good,
+    /// It can be written to, until its certificate or its organisation's ends.
+    Good {
+        /// The last moment of both.
+        until: Timestamp,
+    },
     /// Its certificate, or its organisation's, has ended.
     Ended,
     /// It is revoked.
@@ -37,12 +42,25 @@ pub(super) struct Lists {
     each: BTreeMap<IssuerId, List>,
     /// The same and those that the device was opened with, to check a chain against.
     all: Crls,
+    learned: Learned,
 }
+
+/// How often this device has taken up a list since it was opened: verdicts under one number agree.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Learned(u64);
 
 impl Lists {
     pub(super) fn given(all: Crls) -> Self {
-        Self { each: BTreeMap::new(), all }
+        Self { each: BTreeMap::new(), all, learned: Learned::default() }
     }
+}
+
+/// Under which conditions it was looked who must go.
+pub(super) struct Look {
+    epoch: Epoch,
+    learned: Learned,
+    /// From then until the first certificate ends that had not.
+    during: RangeInclusive<Timestamp>,
 }
 
 /// What the present lists say of a leaf.
@@ -54,7 +72,7 @@ pub(super) struct Listed {
 }
 
 /// Leaves of a group that must go before anything is said to it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Unfit {
     /// Revoked: whoever is in the group takes them out, with the list as evidence.
     pub(crate) revoked: Vec<LeafNodeIndex>,
@@ -93,8 +111,13 @@ impl Leaves {
         let mut all = self.given.clone();
         lists.each.values().for_each(|(crl, _)| all.add(Arc::clone(crl)));
         lists.all = all;
+        lists.learned.0 += 1;
         drop(lists);
         self.listed.borrow_mut().clear();
+    }
+
+    fn learned(&self) -> Learned {
+        self.lists.borrow().learned
     }
 
     /// The number of each issuer's list.
@@ -114,7 +137,7 @@ impl Leaves {
         Ok(match self.listed(credential, key)?.revoked {
             true => Standing::Revoked,
             false if now > device.valid_until() => Standing::Ended,
-            false => Standing::Good,
+            false => Standing::Good { until: device.valid_until() },
         })
     }
 
@@ -176,7 +199,17 @@ impl Group {
     /// Everybody who must go before something is said, by what this device knows now. This device itself is not looked
     /// at: the others do that.
     pub(crate) fn unfit(&self, party: &Party, now: Timestamp) -> Unfit {
-        let mut unfit = Unfit::default();
+        let (epoch, learned) = (self.epoch(), party.leaves.learned());
+        let hold = |look: &Look| look.epoch == epoch && look.learned == learned && look.during.contains(&now);
+        self.unfit.answer(hold, || {
+            let (until, unfit) = self.find_unfit(party, now);
+            (Look { epoch, learned, during: now..=until }, unfit)
+        })
+    }
+
+    /// The same, and the last moment at which it holds if nothing else changes.
+    fn find_unfit(&self, party: &Party, now: Timestamp) -> (Timestamp, Unfit) {
+        let (mut until, mut unfit) = (Timestamp(u64::MAX), Unfit::default());
         let mut room = Evidence::default();
         for member in self.inner.members().filter(|member| member.index != self.inner.own_leaf_index()) {
             let (credential, key) = (&member.credential, member.signature_key.as_slice());
@@ -184,27 +217,32 @@ impl Group {
             let shown =
                 |room: &mut Evidence| party.leaves.evidence(credential, key).is_some_and(|crl| room.carry(&crl));
             match standing {
+                Ok(Standing::Good { until: end }) => until = until.min(end),
                 // A leaf that is nobody at any time is not in a group.
-                Ok(Standing::Good) | Err(_) => {}
+                Err(_) => {}
                 Ok(Standing::Revoked) if shown(&mut room) => unfit.revoked.push(member.index),
                 Ok(Standing::Revoked) => unfit.revoked_unshown.push(member.index),
                 Ok(Standing::Ended) if shown(&mut room) => unfit.ended.push(member.index),
                 Ok(Standing::Ended) => unfit.ended_unshown.push(member.index),
             }
         }
-        unfit
+        (until, unfit)
     }
 
     /// The organisations of those in the group, by name, each with its newest list, if this device has ever seen one.
     pub(crate) fn lists_seen(&self, party: &Party) -> Vec<(String, CrlSeen)> {
-        let mut seen = BTreeMap::new();
-        for member in self.inner.members() {
-            let (credential, key) = (&member.credential, member.signature_key.as_slice());
-            let Ok(device) = party.leaves.ever(credential, key) else { continue };
-            if let Ok(Some(list)) = party.leaves.list_seen(credential, key) {
-                seen.insert(device.organisation().as_str().to_owned(), list);
+        let present = (self.epoch(), party.leaves.learned());
+        let find = || {
+            let mut seen = BTreeMap::new();
+            for member in self.inner.members() {
+                let (credential, key) = (&member.credential, member.signature_key.as_slice());
+                let Ok(device) = party.leaves.ever(credential, key) else { continue };
+                if let Ok(Some(list)) = party.leaves.list_seen(credential, key) {
+                    seen.insert(device.organisation().as_str().to_owned(), list);
+                }
             }
-        }
-        seen.into_iter().collect()
+            (present, seen.into_iter().collect())
+        };
+        self.lists_seen.answer(|found| *found == present, find)
     }
 }

@@ -1,6 +1,6 @@
 //! The gate from inside: leaves that are not who they say, keys that must agree, notes for one device only.
 
-use kring_protocol::ids::{GroupId, Timestamp};
+use kring_protocol::ids::{AccessKey, GroupId, Timestamp};
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
 use openmls::prelude::{
     CredentialWithKey, KeyPackage, Lifetime, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, ProtocolVersion,
@@ -197,7 +197,8 @@ fn an_expired_certificate_passes_the_merge_gate_and_not_the_send_gate() {
     let key = identity.signature_key.as_slice();
     let late = real_now().plus(400 * Timestamp::DAY);
     assert!(anne.party.leaves.ever(&identity.credential, key).is_ok());
-    assert_eq!(anne.party.leaves.standing(&identity.credential, key, real_now()), Ok(Standing::Good));
+    let until = bert.party.verified().valid_until();
+    assert_eq!(anne.party.leaves.standing(&identity.credential, key, until), Ok(Standing::Good { until }));
     assert_eq!(anne.party.leaves.standing(&identity.credential, key, late), Ok(Standing::Ended));
 }
 
@@ -251,4 +252,83 @@ fn what_a_group_takes_in_the_store_is_known() {
     let total: usize = sizes.iter().sum();
     // Two members: 2 × (leaf 3.5 KB + path) and secrets; a change of codec shows here.
     assert!(total < 60_000, "{total} bytes in {} rows", sizes.len());
+}
+
+/// One of many: a member, and the group as that member has it.
+struct Seated {
+    member: Member,
+    group: Group,
+}
+
+impl Seated {
+    /// Makes a Commit with fresh keys and merges it.
+    fn refresh(&mut self) -> (Vec<u8>, Option<AccessKey>) {
+        let Self { member: Member { store, party }, group } = self;
+        let tx = store.begin().unwrap();
+        let made = group.commit(party, &tx, Plan::default()).unwrap();
+        group.merge_own(party, &tx, Some(made.next_access_key), false).unwrap().unwrap();
+        tx.commit().unwrap();
+        (made.message, Some(made.next_access_key))
+    }
+
+    /// Merges another's.
+    fn follow(&mut self, message: &[u8], key: Option<AccessKey>) {
+        let Received::Commit { staged, committer } = received(&mut self.group, &mut self.member, message) else {
+            panic!("a Commit")
+        };
+        let Self { member: Member { store, party }, group } = self;
+        let judged = judge_staged(party, group, staged, committer, key, false).map_err(|_| "judged").unwrap();
+        let tx = store.begin().unwrap();
+        group.merge(party, &tx, judged).unwrap();
+        tx.commit().unwrap();
+    }
+}
+
+/// A group that one member has made with others, all of whom have joined.
+fn many(region: &Region, names: &[String]) -> Vec<Seated> {
+    let (first, others) = names.split_first().unwrap();
+    let (mut founder, mut joiners) = (member(region, first), Vec::new());
+    let mut context = CaseContext::new(CaseId([1; 16]), "x".to_owned(), who(first));
+    let tx = founder.store.begin().unwrap();
+    let mut group = Group::create(&founder.party, &tx, GroupId([2; 16]), &context).unwrap();
+    let mut add = Vec::new();
+    for name in others {
+        let mut joiner = member(region, name);
+        add.push(joiner.package(real_now()));
+        context.set_role(&who(name), Role::Member);
+        joiners.push(joiner);
+    }
+    let plan = Plan { add, context: Some(context), ..Plan::default() };
+    let made = group.commit(&founder.party, &tx, plan).unwrap();
+    group.merge_own(&founder.party, &tx, Some(made.next_access_key), false).unwrap().unwrap();
+    tx.commit().unwrap();
+    let welcome = made.welcome.unwrap();
+    let joined = joiners.into_iter().map(|mut member| {
+        let tx = member.store.begin().unwrap();
+        let invitation = invitation(&member.party, &tx, &welcome, Replaces::Nothing).unwrap();
+        let group = invitation.accept(&member.party, &tx).unwrap();
+        tx.commit().unwrap();
+        Seated { member, group }
+    });
+    std::iter::once(Seated { member: founder, group }).chain(joined).collect()
+}
+
+/// The figures of docs/scaling.md: one device that makes fresh keys, before and after all others have done it too.
+#[test]
+fn what_a_commit_weighs_among_ten_devices_is_known() {
+    let region = Region::new(real_now());
+    let names: Vec<String> = (0..10).map(|number| format!("m{number}")).collect();
+    let mut seated = many(&region, &names);
+    let mut weighed = Vec::new();
+    // Everybody once, and the first once more.
+    for committer in (0..seated.len()).chain([0]) {
+        let (message, key) = seated[committer].refresh();
+        let others = seated.iter_mut().enumerate().filter(|(number, _)| *number != committer);
+        others.for_each(|(_, other)| other.follow(&message, key));
+        weighed.push(message.len());
+    }
+    println!("{weighed:?} bytes");
+    let (first, last) = (weighed[0], weighed[10]);
+    assert!(first > last, "a path to each device alone is longer than one through a tree that all have filled");
+    assert!((18_000..21_000).contains(&first) && (12_000..15_000).contains(&last), "{weighed:?}");
 }
