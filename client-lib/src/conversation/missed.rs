@@ -4,6 +4,7 @@
 use kring_protocol::ids::{GroupId, Seq};
 use kring_protocol::message::Record;
 
+use super::log::Spoken;
 use super::outgoing::UnderWay;
 use super::state::{Stage, Want};
 use super::step::Step;
@@ -31,7 +32,7 @@ impl Step<'_> {
                     };
                     let (own, epoch) = (self.party.verified().clone(), submission.epoch);
                     self.delete_intent(state.case, intent.id, &intent.value.want)?;
-                    self.said(id, &state, &own, &plaintext, &record, epoch)?;
+                    self.said(id, &state, &own, Spoken::ByThisDevice(&plaintext), &record, epoch)?;
                 }
                 // Others may have missed it as well: it is said again.
                 Want::Leave => {
