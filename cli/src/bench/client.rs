@@ -88,6 +88,15 @@ async fn shown(events: &mut kring_client::api::Events, case: CaseId) -> Outcome 
     events.find(of_case).await.ok_or_else(|| internal("a client ended"))
 }
 
+/// Waits until a device has so many items of a case.
+async fn has(client: &Client, case: &Case, items: usize) -> Outcome {
+    let mut events = client.events();
+    while case.items(Position(items as u64 - 1), 1).await?.is_empty() {
+        shown(&mut events, case.id()).await?;
+    }
+    Ok(())
+}
+
 /// Sends many messages, so many at a time as a person's devices have under way at most, each until it is durable at the
 /// relay.
 async fn send(case: &Case, count: usize) -> Outcome {
@@ -182,10 +191,7 @@ impl Bench {
         reader.client.connect();
         reader.client.caught_up().await?;
         let all = ALONE + items;
-        let mut events = reader.client.events();
-        while at_reader.items(Position(all as u64 - 1), 1).await?.is_empty() {
-            shown(&mut events, case.id()).await?;
-        }
+        has(&reader.client, &at_reader, all).await?;
         let seconds = begun.passed().as_secs_f64();
         figures
             .extend([("receive_s", all as f64 / seconds), ("receive_cpu_us", (own() - before) * 1e6 / all as f64)]);
@@ -202,6 +208,8 @@ impl Bench {
         figures.extend([("to_the_other_p50_ms", median), ("to_the_other_p99_ms", slow)]);
 
         self.progress.says("opening");
+        // The last one may be at the reader before the sender has read it back.
+        has(&sender.client, &case, all + ALONE).await?;
         let holds =
             sender.client.case(case.id()).await?.digest(Position(0)).await? == at_reader.digest(Position(0)).await?;
         let id = case.id();
