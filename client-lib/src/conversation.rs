@@ -295,7 +295,7 @@ impl Conversation {
         now: Timestamp,
         work: impl FnOnce(&mut Step<'_>) -> Result<Vec<Action>, StepError>,
     ) -> Result<Vec<Action>, StepError> {
-        let session = self.session.clone();
+        let (session, learned) = (self.session.clone(), self.party.leaves.learned());
         let outcome = match self.store.begin() {
             Err(error) => Err(error.into()),
             Ok(tx) => {
@@ -328,6 +328,12 @@ impl Conversation {
             self.states.clear();
             self.outgoing.clear();
             self.session = session;
+            if self.party.leaves.learned() != learned
+                && let Err(error) = Self::take_up_lists(&self.store, &self.party)
+            {
+                // More is known than is stored: nobody is written to who should not be.
+                tracing::warn!(%error, "revocation lists that a failed step learned are kept");
+            }
         }
         outcome
     }

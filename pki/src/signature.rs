@@ -37,7 +37,7 @@ pub(crate) static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
 ];
 
 /// Signatures that are remembered, those that were met last: 32 KiB. A storm of devices brings one of its own with each
-/// device, so that an organisation with one device in 500 is still remembered.
+/// device, so that an organisation with one device in 200 is nearly always remembered.
 const MOST: usize = 1_024;
 
 /// Names a signature with all that it was checked with: SHA-256 over both algorithms, key, message and signature, each
@@ -106,14 +106,14 @@ pub(crate) fn is_valid(
     signature: &[u8],
 ) -> bool {
     ALGORITHMS.iter().any(|candidate| {
-        names(candidate.public_key_alg_id().as_ref(), &key.algorithm)
-            && names(candidate.signature_alg_id().as_ref(), algorithm)
+        says_the_same(candidate.public_key_alg_id().as_ref(), &key.algorithm)
+            && says_the_same(candidate.signature_alg_id().as_ref(), algorithm)
             && candidate.verify_signature(&key.subject_public_key.data, message, signature).is_ok()
     })
 }
 
 /// Whether `content`, the inside of a DER AlgorithmIdentifier, says the same as `parsed`.
-fn names(content: &[u8], parsed: &AlgorithmIdentifier<'_>) -> bool {
+fn says_the_same(content: &[u8], parsed: &AlgorithmIdentifier<'_>) -> bool {
     let Ok(length) = u8::try_from(content.len()) else { return false };
     // All identifiers above are shorter than 128 bytes, so the length takes one byte.
     let der = [&[0x30, length], content].concat();

@@ -194,8 +194,8 @@ pub struct BenchConditions {
 
 /// Starts a relay under the conditions of a load generator.
 pub async fn start_for_bench(config: Config, conditions: BenchConditions) -> Result<RunningRelay, StartError> {
-    let open_store = if conditions.appended { open_appended } else { open_sled };
-    let (config, store, secret) = open(config, open_store).await?;
+    let opening = if conditions.appended { open_appended } else { open_sled };
+    let (config, store, secret) = open(config, opening).await?;
     start_on(config, Box::new(SlowedStore::new(store, conditions.sync_delay)), &secret).await
 }
 
@@ -207,12 +207,12 @@ fn open_sled(config: &Config, relay_key: &[u8; 32]) -> Result<Box<dyn Store>, Op
 }
 
 fn open_appended(config: &Config, relay_key: &[u8; 32]) -> Result<Box<dyn Store>, OpenStoreError> {
-    Ok(Box::new(AppendedStore::create(&config.store.data.join("appended"), relay_key)?))
+    Ok(Box::new(AppendedStore::create(&config.store.data, relay_key)?))
 }
 
-async fn open(config: Config, open: OpenStore) -> Result<(Config, Box<dyn Store>, ResetSecret), StartError> {
+async fn open(config: Config, opening: OpenStore) -> Result<(Config, Box<dyn Store>, ResetSecret), StartError> {
     refuse_other_machines(&config)?;
-    tokio::task::spawn_blocking(move || open_store(&config, open).map(|(store, secret)| (config, store, secret)))
+    tokio::task::spawn_blocking(move || open_store(&config, opening).map(|(store, secret)| (config, store, secret)))
         .await
         .expect("opening returns its errors, and the runtime lives as long as this call")
 }
@@ -228,13 +228,13 @@ fn refuse_other_machines(config: &Config) -> Result<(), StartError> {
 }
 
 /// Opens the database under the relay key, from which the endpoint's secret comes too.
-fn open_store(config: &Config, open: OpenStore) -> Result<(Box<dyn Store>, ResetSecret), StartError> {
+fn open_store(config: &Config, opening: OpenStore) -> Result<(Box<dyn Store>, ResetSecret), StartError> {
     let data = &config.store.data;
     let unusable = |source| StartError::Data { path: data.clone(), source };
     // For its owner alone; a folder that is there keeps its mode.
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(unusable)?;
     let key = keys::load(config.store.relay_key.as_deref(), keys::credentials().as_deref(), data)?;
-    let store = open(config, &key).map_err(|source| StartError::Store { path: data.clone(), source })?;
+    let store = opening(config, &key).map_err(|source| StartError::Store { path: data.clone(), source })?;
     Ok((store, ResetSecret::derive(&key)))
 }
 

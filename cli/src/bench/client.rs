@@ -79,7 +79,7 @@ fn draft(number: usize) -> ItemDraft {
     ItemDraft::markdown(format!("bericht {number}: morgen om tien uur, en neem de papieren mee"))
 }
 
-/// Waits until a device shows an item that was sent by another.
+/// Waits until a device shows an item.
 async fn shown(events: &mut kring_client::api::Events, case: CaseId) -> Outcome {
     let of_case = |event| match event {
         ClientEvent::Conversation(Event::Item(item)) if item.case == case => Some(()),

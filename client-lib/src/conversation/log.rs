@@ -31,8 +31,27 @@ const VIEWS: u64 = 1_024;
 pub(super) enum Spoken<'b> {
     /// Its signature is still to be checked.
     ByAnother(&'b [u8]),
-    /// This device has signed it and kept it in its sealed store until its record came back.
+    /// This device has signed it, and has had it in its sealed store since.
     ByThisDevice(&'b [u8]),
+}
+
+impl<'b> Spoken<'b> {
+    fn bytes(self) -> &'b [u8] {
+        match self {
+            Self::ByAnother(bytes) | Self::ByThisDevice(bytes) => bytes,
+        }
+    }
+
+    /// Whether it is its author's own word for this case.
+    fn is_signed(self, read: &item::Read, key: &[u8; 32], case: CaseId) -> bool {
+        match self {
+            Self::ByAnother(_) => read.signed_by(key, case),
+            Self::ByThisDevice(_) => {
+                debug_assert!(read.signed_by(key, case), "this device signs what others believe");
+                true
+            }
+        }
+    }
 }
 
 /// The running hash where an epoch begins.
@@ -271,15 +290,12 @@ impl Step<'_> {
         epoch: Epoch,
     ) -> Result<(), StoreError> {
         let case = state.case;
-        let (bytes, unchecked) = match spoken {
-            Spoken::ByAnother(bytes) => (bytes, true),
-            Spoken::ByThisDevice(bytes) => (bytes, false),
-        };
+        let bytes = spoken.bytes();
         let Some(read) = item::read(bytes) else {
             self.suspect(case, Some(sender), Suspicion::Unreadable);
             return Ok(());
         };
-        if unchecked && !read.signed_by(sender.public_key(), case) {
+        if !spoken.is_signed(&read, sender.public_key(), case) {
             self.suspect(case, Some(sender), Suspicion::Signature);
             return Ok(());
         }

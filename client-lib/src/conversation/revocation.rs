@@ -91,11 +91,10 @@ fn believed(party: &Party, crl: &[u8], authority: Option<&[u8]>) -> Option<Verif
 impl Conversation {
     /// Takes up the lists in the store. One that no pinned root vouches for any more stays there without effect.
     pub(super) fn take_up_lists(store: &Store, party: &Party) -> Result<(), StoreError> {
-        for list in store.read().lists::<StoredList>()? {
-            if let Some(list) = believed(party, &list.crl, list.authority.as_ref().map(|bytes| bytes.as_slice())) {
-                party.leaves.learn(list);
-            }
-        }
+        let stored = store.read().lists::<StoredList>()?;
+        let authority = |list: &StoredList| list.authority.as_ref().map(|bytes| bytes.to_vec());
+        let lists = stored.iter().filter_map(|list| believed(party, &list.crl, authority(list).as_deref()));
+        party.leaves.relearn(lists.collect());
         Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! The send gate: how a leaf stands at this moment, by the newest certificate revocation lists that this device has.
 //!
-//! Verdicts are kept for as long as the lists stay the same, a group's together until its first certificate ends; that one
-//! has ended needs no list. Nothing here
+//! Verdicts are kept while the lists stay the same; a group's together, until its first certificate ends. Nothing here
 //! decides what becomes of a leaf: the conversation does, and what it does every member judges by `gate`.
 
 use std::collections::BTreeMap;
@@ -45,9 +44,9 @@ pub(super) struct Lists {
     learned: Learned,
 }
 
-/// How often this device has taken up a list since it was opened: verdicts under one number agree.
+/// How often the lists have changed since the device was opened: verdicts of one [`Leaves`] under one number agree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Learned(u64);
+pub(crate) struct Learned(u64);
 
 impl Lists {
     pub(super) fn given(all: Crls) -> Self {
@@ -55,7 +54,7 @@ impl Lists {
     }
 }
 
-/// Under which conditions it was looked who must go.
+/// Under which conditions an [`Unfit`] was found.
 pub(super) struct Look {
     epoch: Epoch,
     learned: Learned,
@@ -80,7 +79,7 @@ pub(crate) struct Unfit {
     pub(crate) ended: Vec<LeafNodeIndex>,
     /// Ended by this device's clock alone: who may remove takes them out.
     pub(crate) ended_unshown: Vec<LeafNodeIndex>,
-    /// Revoked by a list that no Commit can carry: who may remove takes them out.
+    /// Revoked by a list that no Commit can carry, or no longer believed: who may remove takes them out.
     pub(crate) revoked_unshown: Vec<LeafNodeIndex>,
 }
 
@@ -105,9 +104,22 @@ impl Unfit {
 impl Leaves {
     /// Takes up a list, in place of that issuer's older one.
     pub(crate) fn learn(&self, list: VerifiedCrl) {
-        let (issuer, authority) = (list.issuer(), list.authority().cloned());
+        self.change(|each| {
+            each.insert(list.issuer(), (list.shared(), list.authority().cloned()));
+        });
+    }
+
+    /// Goes back to these lists: a step that learned others has failed.
+    pub(crate) fn relearn(&self, lists: Vec<VerifiedCrl>) {
+        self.change(|each| {
+            let list = |list: VerifiedCrl| (list.issuer(), (list.shared(), list.authority().cloned()));
+            *each = lists.into_iter().map(list).collect();
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<IssuerId, List>)) {
         let mut lists = self.lists.borrow_mut();
-        lists.each.insert(issuer, (list.shared(), authority));
+        change(&mut lists.each);
         let mut all = self.given.clone();
         lists.each.values().for_each(|(crl, _)| all.add(Arc::clone(crl)));
         lists.all = all;
@@ -116,7 +128,8 @@ impl Leaves {
         self.listed.borrow_mut().clear();
     }
 
-    fn learned(&self) -> Learned {
+    /// Which state of the lists this is.
+    pub(crate) fn learned(&self) -> Learned {
         self.lists.borrow().learned
     }
 
@@ -218,8 +231,9 @@ impl Group {
                 |room: &mut Evidence| party.leaves.evidence(credential, key).is_some_and(|crl| room.carry(&crl));
             match standing {
                 Ok(Standing::Good { until: end }) => until = until.min(end),
-                // A leaf that is nobody at any time is not in a group.
-                Err(_) => {}
+                // Its root is no longer pinned, or this program demands more than the one that let it in: nothing that others
+                // would see, and nobody to write to.
+                Err(_) => unfit.revoked_unshown.push(member.index),
                 Ok(Standing::Revoked) if shown(&mut room) => unfit.revoked.push(member.index),
                 Ok(Standing::Revoked) => unfit.revoked_unshown.push(member.index),
                 Ok(Standing::Ended) if shown(&mut room) => unfit.ended.push(member.index),

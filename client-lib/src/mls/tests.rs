@@ -189,6 +189,17 @@ fn a_certificate_of_an_unknown_root_is_nobody() {
 }
 
 #[test]
+fn nobody_writes_to_a_leaf_that_is_no_longer_believed() {
+    let region = Region::new(real_now());
+    let (anne, hers, ..) = two(&region);
+    assert!(hers.unfit(&anne.party, real_now()).is_empty());
+    // As if the group were opened again under another root.
+    let elsewhere = member(&Region::new(real_now()), "anne");
+    let anew = Group::load(&anne.store.read(), GroupId([2; 16])).unwrap().unwrap();
+    assert!(anew.unfit(&elsewhere.party, real_now()).any_revoked());
+}
+
+#[test]
 fn an_expired_certificate_passes_the_merge_gate_and_not_the_send_gate() {
     let region = Region::new(real_now());
     let anne = member(&region, "anne");

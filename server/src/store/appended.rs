@@ -1,8 +1,9 @@
-//! What the trait allows: a journal that is appended to one file, sealed as in [`SledStore`](super::SledStore), one sync for
-//! each step, with everything else in memory. It cannot be opened again, and the file grows for ever.
+//! What the trait allows: a journal that is appended to one file, sealed as in [`SledStore`](super::SledStore), one
+//! sync for each step, with everything else in memory. It cannot be opened again, and the file grows for ever.
 //!
-//! For load generators alone, which tell by it what of a relay's cost is sled's: [`start_for_bench`](crate::start_for_bench)
-//! is its only user, and nothing that an operator can set leads to it.
+//! For load generators alone, which tell by it what of a relay's cost is sled's:
+//! [`start_for_bench`](crate::start_for_bench) is its only user, and no configuration leads to it. A folder in which a
+//! database lies is refused.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -14,6 +15,10 @@ use kring_protocol::ids::Incarnation;
 use super::contract::{OpenStoreError, PageId, Position, Store, StoreError};
 use super::memory::MemoryStore;
 use super::sealing::Sealing;
+use super::sled;
+
+/// Name of the file.
+const FILE: &str = "appended";
 
 /// A store that appends to a file.
 pub(crate) struct AppendedStore {
@@ -23,13 +28,16 @@ pub(crate) struct AppendedStore {
 }
 
 impl AppendedStore {
-    /// Begins a file; one that is there is emptied.
-    pub(crate) fn create(file: &Path, relay_key: &[u8; 32]) -> Result<Self, OpenStoreError> {
+    /// Begins a file in a data folder; one that is there is emptied.
+    pub(crate) fn create(data: &Path, relay_key: &[u8; 32]) -> Result<Self, OpenStoreError> {
+        if data.join(sled::FOLDER).exists() {
+            return Err(OpenStoreError::Exists);
+        }
         let mut incarnation = [0; Incarnation::LEN];
         aws_lc_rs::rand::fill(&mut incarnation).map_err(|_| OpenStoreError::NoRandomness)?;
         Ok(Self {
             held: MemoryStore::new(Incarnation(incarnation)),
-            file: File::create(file)?,
+            file: File::create(data.join(FILE))?,
             sealing: Sealing::new(relay_key),
         })
     }
@@ -104,9 +112,8 @@ mod tests {
     #[test]
     fn what_it_takes_lies_sealed_in_its_file_and_can_be_read() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("appended");
         let key = [5; 32];
-        let mut store = AppendedStore::create(&file, &key).expect("begun");
+        let mut store = AppendedStore::create(folder.path(), &key).expect("begun");
         let entries = [Bytes::from(vec![1; 600]), Bytes::from(vec![2; 30])];
         store.append(&entries).expect("appended");
         let group = PageId::Group(GroupId([1; 16]));
@@ -118,7 +125,7 @@ mod tests {
         assert_eq!(store.page(&group), Ok(Some(Bytes::from_static(b"a page"))));
 
         let sealing = Sealing::new(&key);
-        let written = std::fs::read(&file).expect("read");
+        let written = std::fs::read(folder.path().join(FILE)).expect("read");
         let mut rest = &written[..];
         let mut next = |place: &[u8]| {
             let (length, after) = rest.split_first_chunk().expect("a length");
@@ -130,5 +137,14 @@ mod tests {
         assert_eq!(next(&2u64.to_be_bytes()), entries[1]);
         assert_eq!(next(&sealing.page_name(&group)), b"a page");
         assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn a_folder_with_a_database_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(super::super::SledStore::open(folder.path(), &[5; 32], 1 << 20).expect("opens"));
+        let refused = AppendedStore::create(folder.path(), &[5; 32]).err();
+        assert_eq!(refused, Some(OpenStoreError::Exists));
+        assert!(!folder.path().join(FILE).exists());
     }
 }

@@ -1,4 +1,4 @@
-//! The contract suite that every store passes, written once.
+//! The contract suite that every store of a relay passes, written once.
 
 use bytes::Bytes;
 use kring_protocol::ids::{DeviceId, GroupId, Incarnation};

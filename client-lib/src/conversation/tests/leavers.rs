@@ -102,6 +102,20 @@ fn a_relay_that_hides_a_list_is_found_out_by_whoever_has_seen_it_or_when_it_is_d
 }
 
 #[test]
+fn a_list_that_came_in_a_step_that_failed_is_stored_when_it_comes_again() {
+    let mut world = World::together(&["anne", "bert"]);
+    // First it is told that there is one, then it is given it: the row is written, and the step is not.
+    let device = &mut world.devices[0];
+    device.fail = Some((device.inputs + 2, 1));
+    let next = world.now.plus(7 * DAY);
+    world.publish_list(next);
+    world.settle();
+    assert_eq!(world.core(0).party.leaves.known_lists().len(), 1);
+    world.reopen(0);
+    assert_eq!(world.core(0).party.leaves.known_lists().len(), 1);
+}
+
+#[test]
 fn a_message_that_was_encrypted_before_the_list_came_is_not_sent_to_the_leaver() {
     let mut world = World::together(&["anne", "bert", "cees"]);
     world.disconnect(2);
