@@ -157,8 +157,8 @@ impl Store {
         connection.execute_batch(&pragma)?;
         // SQLCipher's own log goes to the standard error stream, and says nothing that errors do not. Taking a key turns it on.
         connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
-        // All constraints of that kind are in tables of the MLS library, over the names that it gives its own rows; to
-        // look at them SQLite builds a temporary tree for every message. Stores in memory, which tests use, keep them.
+        // All constraints of that kind are in tables of the MLS library, over the names that it gives its own rows;
+        // to look at them SQLite builds a temporary tree for every message. Stores in memory, for tests, keep them.
         connection.execute_batch(
             "PRAGMA cipher_memory_security = ON;
              PRAGMA ignore_check_constraints = ON;

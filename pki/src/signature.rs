@@ -36,12 +36,12 @@ pub(crate) static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     &Remembering(algorithms::RSA_PSS_2048_8192_SHA512_LEGACY_KEY),
 ];
 
-/// Signatures that are remembered, those that were met last: 32 KiB. A storm of devices brings one of its own with each
-/// device, so that an organisation with one device in 200 is nearly always remembered.
+/// Signatures that are remembered, those that were met last: 32 KiB. A storm of devices brings one of its own with
+/// each device, so that an organisation with one device in 200 is nearly always remembered.
 const MOST: usize = 1_024;
 
-/// Names a signature with all that it was checked with: SHA-256 over both algorithms, key, message and signature, each
-/// behind its length.
+/// Names a signature with all that it was checked with: SHA-256 over both algorithms, key, message and signature,
+/// each behind its length.
 type Name = [u8; digest::SHA256_OUTPUT_LEN];
 
 /// Signatures that were good, the one that was met last first.

@@ -1,7 +1,8 @@
 //! The store: a journal of entries under a rising position, and pages of views that are made from it.
 //!
 //! [`Store`] is the contract, [`MemoryStore`] its reference and [`SledStore`] the one on disk; both pass one contract
-//! suite. `AppendedStore` and `SlowedStore` are there for load generators alone. [`maintenance`] works on a store that no relay has open.
+//! suite. `AppendedStore` and `SlowedStore` are there for load generators alone. [`maintenance`] works on a store
+//! that no relay has open.
 
 mod appended;
 mod contract;

@@ -1,7 +1,7 @@
 //! The send gate: how a leaf stands at this moment, by the newest certificate revocation lists that this device has.
 //!
-//! Verdicts are kept while the lists stay the same; a group's together, until its first certificate ends. Nothing here
-//! decides what becomes of a leaf: the conversation does, and what it does every member judges by `gate`.
+//! Verdicts are kept while the lists stay the same; a group's together, until its first certificate ends. Nothing
+//! here decides what becomes of a leaf: the conversation does, and what it does every member judges by `gate`.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -231,8 +231,8 @@ impl Group {
                 |room: &mut Evidence| party.leaves.evidence(credential, key).is_some_and(|crl| room.carry(&crl));
             match standing {
                 Ok(Standing::Good { until: end }) => until = until.min(end),
-                // Its root is no longer pinned, or this program demands more than the one that let it in: nothing that others
-                // would see, and nobody to write to.
+                // Its root is no longer pinned, or this program demands more than the one that let it in: nothing
+                // that others would see, and nobody to write to.
                 Err(_) => unfit.revoked_unshown.push(member.index),
                 Ok(Standing::Revoked) if shown(&mut room) => unfit.revoked.push(member.index),
                 Ok(Standing::Revoked) => unfit.revoked_unshown.push(member.index),

@@ -2,8 +2,8 @@
 //! sync for each step, with everything else in memory. It cannot be opened again, and the file grows for ever.
 //!
 //! For load generators alone, which tell by it what of a relay's cost is sled's:
-//! [`start_for_bench`](crate::start_for_bench) is its only user, and no configuration leads to it. A folder in which a
-//! database lies is refused.
+//! [`start_for_bench`](crate::start_for_bench) is its only user, and no configuration leads to it. A folder in which
+//! a database lies is refused.
 
 use std::fs::File;
 use std::io::Write as _;
