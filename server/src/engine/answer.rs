@@ -88,6 +88,16 @@ pub enum Backlog {
     Gap(wire::Gap),
 }
 
+impl Backlog {
+    /// How many bytes of records it has.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.len() as u64,
+            Self::Gap(_) => 0,
+        }
+    }
+}
+
 impl fmt::Debug for Backlog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -22,11 +22,11 @@ use kring_protocol::{OLDEST_VERSION, VERSION};
 use super::certificates;
 use super::reply::{Answer, NotTaken};
 use super::session::Session;
-use crate::engine::{AccessCheck, Backlog, MailboxCommand, Next, ProvenAccess};
+use crate::engine::{AccessCheck, Backlog, Followed, MailboxCommand, Next, ProvenAccess, Stretch};
 
 /// Bytes of one stretch of an answer: large enough that a device which catches up is bound by the network, small
-/// enough that 1,000 that do so at once take 256 MB.
-const STRETCH: u64 = 256 << 10;
+/// enough that 1,000 that do so at once, each with one stretch that is written and one that is read, take 256 MB.
+const STRETCH: u64 = 128 << 10;
 
 /// Answers the hello: the newest version that both speak, and what waits for the device.
 pub(crate) async fn hello(session: &Arc<Session>, hello: &Hello) -> Result<Welcome, Refusal> {
@@ -245,26 +245,30 @@ fn proven(session: &Session) -> std::sync::MutexGuard<'_, super::proofs::Proven<
     session.proven.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Reads a stretch behind the first one, when it is this reader's turn.
+async fn in_turn<T>(session: &Session, reading: impl Future<Output = T>) -> T {
+    // It is never closed.
+    let _turn = session.shell.reading_on.acquire().await;
+    reading.await
+}
+
+/// The engine reads the next stretch while the last one is written.
 async fn reading(session: &Session, read: Read, answer: &mut Answer<'_>) -> Result<Reply, Stopped> {
     let access = access(session, &read.access).await?;
+    let engine = &session.shell.engine;
     let mut left = read.limit.min(MAX_READ);
-    let mut after = read.after;
-    let mut turn = None;
+    let mut stretch = engine.read(access, read.after, left.min(STRETCH)).await?;
     loop {
-        let stretch = session.shell.engine.read(access, after, left.min(STRETCH)).await?;
-        drop(turn);
-        let ended = stretch.through >= stretch.head || stretch.backlog.is_empty();
-        left = left.saturating_sub(write(answer, stretch.backlog).await?);
-        if ended || left == 0 {
-            return Ok(Reply::ReadEnd(ReadEnd {
-                head: stretch.head,
-                through: stretch.through,
-                epoch: stretch.epoch,
-            }));
+        let Stretch { backlog, through, head, epoch } = stretch;
+        left = left.saturating_sub(backlog.iter().map(Backlog::bytes).sum());
+        if through >= head || backlog.is_empty() || left == 0 {
+            write(answer, backlog).await?;
+            return Ok(Reply::ReadEnd(ReadEnd { head, through, epoch }));
         }
-        after = Some(stretch.through);
-        // It is never closed.
-        turn = session.shell.reading_on.acquire().await.ok();
+        let next = in_turn(session, engine.read(access, Some(through), left.min(STRETCH)));
+        let (written, next) = tokio::join!(write(answer, backlog), next);
+        written?;
+        stretch = next?;
     }
 }
 
@@ -273,40 +277,39 @@ async fn reading(session: &Session, read: Read, answer: &mut Answer<'_>) -> Resu
 async fn following(session: &Session, follow: Follow, answer: &mut Answer<'_>) -> Result<Reply, Stopped> {
     let access = access(session, &follow.access).await?;
     let (engine, connection) = (&session.shell.engine, session.requester.connection);
-    let mut after: Option<Seq> = follow.after;
-    let mut turn = None;
+    let read = |after: Option<Seq>| engine.follow(connection, access, follow.subscription, after, STRETCH);
+    let mut followed = read(follow.after).await?;
     loop {
-        let followed = engine.follow(connection, access, follow.subscription, after, STRETCH).await?;
-        drop(turn);
-        write(answer, followed.stretch.backlog).await?;
-        let through = followed.stretch.through;
-        match followed.next {
-            Next::More => after = Some(through),
-            Next::Live => return Ok(Reply::Live(Live { after: through })),
-            Next::Paused(at) => return Ok(Reply::Paused(Paused { at })),
-        }
-        turn = session.shell.reading_on.acquire().await.ok();
+        let Followed { stretch: Stretch { backlog, through, .. }, next } = followed;
+        let reply = match next {
+            Next::More => {
+                let next = in_turn(session, read(Some(through)));
+                let (written, next) = tokio::join!(write(answer, backlog), next);
+                written?;
+                followed = next?;
+                continue;
+            }
+            Next::Live => Reply::Live(Live { after: through }),
+            Next::Paused(at) => Reply::Paused(Paused { at }),
+        };
+        write(answer, backlog).await?;
+        return Ok(reply);
     }
 }
 
-/// Writes a stretch; records that stand together are written together. Says how many bytes the records have.
-async fn write(answer: &mut Answer<'_>, backlog: Vec<Backlog>) -> Result<u64, NotTaken> {
+/// Writes a stretch; records that stand together are written together.
+async fn write(answer: &mut Answer<'_>, backlog: Vec<Backlog>) -> Result<(), NotTaken> {
     let mut together: Vec<Bytes> = Vec::new();
-    let mut bytes = 0;
     for part in backlog {
         match part {
-            Backlog::Record(record) => {
-                bytes += record.len() as u64;
-                together.push(record);
-            }
+            Backlog::Record(record) => together.push(record),
             Backlog::Gap(gap) => {
                 answer.records(together.drain(..)).await?;
                 answer.frame(&Reply::Gap(gap)).await?;
             }
         }
     }
-    answer.records(together).await?;
-    Ok(bytes)
+    answer.records(together).await
 }
 
 async fn inbox(session: &Session, read: &ReadInbox, answer: &mut Answer<'_>) -> Result<Reply, Stopped> {
