@@ -79,7 +79,8 @@ pub(crate) struct Unfit {
     pub(crate) ended: Vec<LeafNodeIndex>,
     /// Ended by this device's clock alone: who may remove takes them out.
     pub(crate) ended_unshown: Vec<LeafNodeIndex>,
-    /// Revoked by a list that no Commit can carry, or no longer believed: who may remove takes them out.
+    /// Revoked by a list that no Commit can carry: who may remove takes them out. Or no longer believed: nothing is
+    /// said, and taking them out ends in an error, since no member who is not believed is judged.
     pub(crate) revoked_unshown: Vec<LeafNodeIndex>,
 }
 
@@ -109,7 +110,7 @@ impl Leaves {
         });
     }
 
-    /// Goes back to these lists: a step that learned others has failed.
+    /// Knows these lists and no others: at an opening, and when a step that learned others has failed.
     pub(crate) fn relearn(&self, lists: Vec<VerifiedCrl>) {
         self.change(|each| {
             let list = |list: VerifiedCrl| (list.issuer(), (list.shared(), list.authority().cloned()));
