@@ -159,7 +159,8 @@ structure! {
         0 => claim: ClaimId;
         /// The device.
         1 => device: DeviceId;
-        /// 1: its inbox is full; 2: it was revoked; 3: the claim is unknown or has expired.
+        /// 1: its inbox is full; 2: it was revoked; 3: the claim is unknown or has expired; 4: the claimer holds too many
+        /// claims of it open.
         2 => reason: u64;
     }
 }
@@ -171,6 +172,8 @@ impl RefusedRecipient {
     pub const REVOKED: u64 = 2;
     /// The claim is unknown, used, or has expired.
     pub const NO_CLAIM: u64 = 3;
+    /// The claimer holds as many claims of it open as it may, and asks again when some are used or have expired.
+    pub const OPEN_CLAIMS: u64 = 4;
 }
 
 structure! {

@@ -216,7 +216,7 @@ pub enum Command {
     /// [`wire::ClaimKeyPackages`].
     ClaimKeyPackages {
         /// Counted against its daily claims, and not stored.
-        device: DeviceId,
+        requester: Requester,
         /// The request.
         request: wire::ClaimKeyPackages,
     },

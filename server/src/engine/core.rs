@@ -21,7 +21,7 @@ use super::views::Views;
 use crate::rules::device::{self, Device};
 use crate::rules::entry::{ClaimPart, Claimed, Entry};
 use crate::rules::group::{self, Verdict};
-use crate::rules::limits::{CLAIM_LIFETIME, LOW_KEY_PACKAGES};
+use crate::rules::limits::{CLAIM_LIFETIME, LOW_KEY_PACKAGES, OPEN_CLAIMS_PAUSE};
 use crate::rules::pace::Pace;
 use crate::rules::quota::Quotas;
 use crate::store::{Store, StoreError};
@@ -276,7 +276,7 @@ impl Core {
             }
             Command::MoveCursors(request) => self.move_cursors(&request, now),
             Command::PublishKeyPackages { requester, request } => self.publish(&requester, &request, now),
-            Command::ClaimKeyPackages { device, request } => self.claim(device, &request, now),
+            Command::ClaimKeyPackages { requester, request } => self.claim(&requester, &request, now),
             Command::SendNote { sender, request } => self.send_note(sender, &request, now),
             Command::ReadInbox { requester, after, limit } => {
                 self.device_of(&requester)?;
@@ -468,7 +468,12 @@ impl Core {
         Ok(Answer::KeyPackageCount(count))
     }
 
-    fn claim(&mut self, claimer: DeviceId, request: &wire::ClaimKeyPackages, now: Timestamp) -> Result<Answer, Stop> {
+    fn claim(
+        &mut self,
+        requester: &Requester,
+        request: &wire::ClaimKeyPackages,
+        now: Timestamp,
+    ) -> Result<Answer, Stop> {
         let mut devices = self.views.professional(&request.professional)?;
         if let Some(only) = request.device {
             // A revoked device is no longer listed, and is still to be told apart from one that never was.
@@ -482,7 +487,8 @@ impl Core {
         if devices.is_empty() {
             return Err(Refusal::UnknownProfessional.into());
         }
-        self.quotas.may_claim(claimer, &request.professional, &self.settings.limits, now)?;
+        self.quotas.may_claim(&requester.address(), &request.professional, &self.settings.limits, now)?;
+        let claimer = requester.device;
         let until = now.plus(CLAIM_LIFETIME);
         let mut answer = wire::Claimed { devices: Vec::new(), refused: Vec::new() };
         let mut claims = Vec::new();
@@ -490,7 +496,7 @@ impl Core {
             let offer = self.views.device(device)?.map_or(Err(RefusedRecipient::NO_CLAIM), |known| known.offer(now));
             let offer = match offer {
                 // The claimer's own share of the inbox.
-                Ok(_) if !self.quotas.may_open(claimer, device, now) => Err(RefusedRecipient::INBOX_FULL),
+                Ok(_) if !self.quotas.may_open(claimer, device, now) => Err(RefusedRecipient::OPEN_CLAIMS),
                 offer => offer,
             };
             let offer = match offer {
@@ -515,7 +521,10 @@ impl Core {
             answer.devices.push(wire::ClaimedDevice { device, claim, key_package, until });
         }
         if claims.is_empty() {
-            return Ok(Answer::Claimed(answer));
+            // A share comes free with each addition that is made: nobody need give one up.
+            let later = answer.refused.iter().any(|refused| refused.reason == RefusedRecipient::OPEN_CLAIMS);
+            let pause = Refusal::RateLimited { after_ms: OPEN_CLAIMS_PAUSE };
+            return if later { Err(pause.into()) } else { Ok(Answer::Claimed(answer)) };
         }
         self.quotas.claimed(claimer, &request.professional, u32::try_from(claims.len()).unwrap_or(u32::MAX));
         for part in &claims {

@@ -234,10 +234,10 @@ impl Engine {
     /// Claims one KeyPackage of each device of a professional.
     pub async fn claim_key_packages(
         &self,
-        device: DeviceId,
+        requester: Requester,
         request: wire::ClaimKeyPackages,
     ) -> Result<wire::Claimed, Refusal> {
-        expect_answer!(self.ask(Command::ClaimKeyPackages { device, request }).await, Claimed)
+        expect_answer!(self.ask(Command::ClaimKeyPackages { requester, request }).await, Claimed)
     }
 
     /// Puts a sealed note into a device's inbox.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use kring_protocol::address::ProfessionalAddress;
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::{ClaimId, DeviceId, Timestamp};
 use kring_protocol::refusal::Refusal;
 
@@ -66,13 +66,17 @@ impl Quotas {
     /// Whether the device may claim.
     pub fn may_claim(
         &self,
-        device: DeviceId,
+        claimer: &DeviceAddress,
         professional: &ProfessionalAddress,
         limits: &Limits,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        below(self.claims.get(&device), limits.claims_a_day, now)?;
-        let of_one = self.claims_of_one.get(&(device, professional.clone()));
+        below(self.claims.get(&claimer.device), limits.claims_a_day, now)?;
+        if claimer.professional == *professional {
+            // What it empties is its own professional's.
+            return Ok(());
+        }
+        let of_one = self.claims_of_one.get(&(claimer.device, professional.clone()));
         below(of_one, limits.claims_of_one_a_day, now)
     }
 
@@ -201,14 +205,27 @@ mod tests {
         let (one, two) = (address("a.jansen@politie.example"), address("b.jansen@politie.example"));
         let limits = Limits { claims_a_day: 5, claims_of_one_a_day: 3, ..Limits::default() };
         let mut quotas = Quotas::default();
+        let of = |device| DeviceAddress { professional: address("c.jansen@politie.example"), device };
         quotas.claimed(DEVICE, &one, 2);
-        assert_eq!(quotas.may_claim(DEVICE, &one, &limits, MORNING), Ok(()));
+        assert_eq!(quotas.may_claim(&of(DEVICE), &one, &limits, MORNING), Ok(()));
         quotas.claimed(DEVICE, &one, 1);
-        assert_eq!(quotas.may_claim(DEVICE, &one, &limits, MORNING), limited(TILL_MIDNIGHT));
-        assert_eq!(quotas.may_claim(DEVICE, &two, &limits, MORNING), Ok(()));
+        assert_eq!(quotas.may_claim(&of(DEVICE), &one, &limits, MORNING), limited(TILL_MIDNIGHT));
+        assert_eq!(quotas.may_claim(&of(DEVICE), &two, &limits, MORNING), Ok(()));
         quotas.claimed(DEVICE, &two, 2);
-        assert_eq!(quotas.may_claim(DEVICE, &two, &limits, MORNING), limited(TILL_MIDNIGHT));
-        assert_eq!(quotas.may_claim(OTHER, &one, &limits, MORNING), Ok(()));
+        assert_eq!(quotas.may_claim(&of(DEVICE), &two, &limits, MORNING), limited(TILL_MIDNIGHT));
+        assert_eq!(quotas.may_claim(&of(OTHER), &one, &limits, MORNING), Ok(()));
+    }
+
+    #[test]
+    fn ones_own_devices_are_claimed_for_as_many_cases_as_a_day_allows_in_all() {
+        let own: ProfessionalAddress = "a.jansen@politie.example".parse().expect("an address");
+        let claimer = DeviceAddress { professional: own.clone(), device: DEVICE };
+        let limits = Limits::default();
+        let mut quotas = Quotas::default();
+        quotas.claimed(DEVICE, &own, limits.claims_a_day - 1);
+        assert_eq!(quotas.may_claim(&claimer, &own, &limits, MORNING), Ok(()));
+        quotas.claimed(DEVICE, &own, 1);
+        assert_eq!(quotas.may_claim(&claimer, &own, &limits, MORNING), limited(TILL_MIDNIGHT));
     }
 
     #[test]

@@ -122,7 +122,7 @@ async fn at_once(session: &Session, request: Request) -> Result<Reply, Refusal> 
             engine.publish_key_packages(requester.clone(), request).await.map(Reply::KeyPackageCount)
         }
         Request::ClaimKeyPackages(request) => {
-            engine.claim_key_packages(requester.device, request).await.map(Reply::Claimed)
+            engine.claim_key_packages(requester.clone(), request).await.map(Reply::Claimed)
         }
         Request::SendNote(request) => engine.send_note(requester.device, request).await.map(done),
         Request::AcknowledgeInbox(request) => {

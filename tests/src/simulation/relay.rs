@@ -272,7 +272,7 @@ impl Relay {
             Request::RegisterCursor(request) => Command::RegisterCursor { access: access!(&request.access), request },
             Request::MoveCursors(request) => Command::MoveCursors(request),
             Request::PublishKeyPackages(request) => Command::PublishKeyPackages { requester, request },
-            Request::ClaimKeyPackages(request) => Command::ClaimKeyPackages { device, request },
+            Request::ClaimKeyPackages(request) => Command::ClaimKeyPackages { requester, request },
             Request::SendNote(request) => Command::SendNote { sender: device, request },
             Request::ReadInbox(request) => Command::ReadInbox { requester, after: request.after, limit: 1 << 20 },
             Request::AcknowledgeInbox(request) => Command::AcknowledgeInbox { requester, through: request.through },

@@ -7,6 +7,7 @@ use kring_client::conversation::NotAdded;
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::OperationId;
 use kring_protocol::message::{ClaimKeyPackages, Reply, SendNote};
+use kring_protocol::refusal::Refusal;
 use kring_server::rules::limits::MAX_UNCLAIMED;
 use kring_tests::circle::together;
 use kring_tests::clock::soon;
@@ -157,7 +158,7 @@ async fn fill_inbox(world: &World, relay: SocketAddr, device: &DeviceAddress) {
             let claim = ClaimKeyPackages { professional: device.professional.clone(), device: Some(device.device) };
             match wire.ask(claim).await {
                 Ok(Reply::Claimed(claimed)) if claimed.devices.len() == 1 => places += 1,
-                Ok(Reply::Claimed(_)) => break,
+                Ok(Reply::Claimed(_) | Reply::Refused(Refusal::RateLimited { .. })) => break,
                 other => panic!("{other:?}"),
             }
         }

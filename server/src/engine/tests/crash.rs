@@ -36,7 +36,7 @@ fn play(world: &mut World) -> (Acknowledged, bool) {
         // The checkpoint is taken after the tick was answered: its failure shows with the next command.
         let _failed = world.ask(Command::Tick);
         let claim = wire::ClaimKeyPackages { professional, device: None };
-        let claimed = world.ask(Command::ClaimKeyPackages { device: DeviceId([8; 16]), request: claim });
+        let claimed = world.ask(Command::ClaimKeyPackages { requester: requester(1, 8), request: claim });
         let Answer::Claimed(claimed) = claimed.ok()? else { panic!("claimed") };
         let welcome = wire::SealedWelcome {
             claim: claimed.devices[0].claim,

@@ -8,10 +8,17 @@ use kring_protocol::refusal::{Refusal, RefusedRecipient};
 use super::pki;
 use super::world::*;
 use crate::engine::{Answer, Command, Requester};
-use crate::rules::limits::{CLAIM_LIFETIME, LOW_KEY_PACKAGES, MAX_INBOX, MAX_OPEN_CLAIMS, MAX_UNCLAIMED};
+use crate::rules::limits::{
+    CLAIM_LIFETIME, COMMIT_INTERVAL, LOW_KEY_PACKAGES, MAX_INBOX, MAX_OPEN_CLAIMS, MAX_UNCLAIMED, OPEN_CLAIMS_PAUSE,
+};
 
 const OWNER: u8 = 7;
 const CLAIMER: DeviceId = DeviceId([8; 16]);
+
+/// A device of another professional than the owner.
+fn stranger(device: DeviceId) -> Requester {
+    pki::requester(1, "c.devries@politie.example", device.0[0])
+}
 
 impl World {
     fn publish(&mut self, device: u8, single_use: &[u8], last: Option<u8>) -> Result<wire::KeyPackageCount, Refusal> {
@@ -41,9 +48,13 @@ impl World {
     }
 
     fn claim_by(&mut self, claimer: DeviceId) -> Result<wire::Claimed, Refusal> {
-        let professional = requester(1, OWNER).professional;
+        self.claim_as(stranger(claimer))
+    }
+
+    fn claim_as(&mut self, requester: Requester) -> Result<wire::Claimed, Refusal> {
+        let professional = self::requester(1, OWNER).professional;
         let request = wire::ClaimKeyPackages { professional, device: None };
-        match self.ask(Command::ClaimKeyPackages { device: claimer, request })? {
+        match self.ask(Command::ClaimKeyPackages { requester, request })? {
             Answer::Claimed(claimed) => Ok(claimed),
             other => panic!("{other:?}"),
         }
@@ -231,13 +242,41 @@ fn a_claimer_holds_so_many_claims_of_a_device_open_and_a_used_one_counts_no_long
     let mut world = World::with_group();
     world.publish(OWNER, &[], Some(9)).unwrap();
     let claims: Vec<_> = (0..MAX_OPEN_CLAIMS).map(|_| world.claim().unwrap().devices[0].claim).collect();
-    assert_eq!(reasons(&world.claim().unwrap()), [RefusedRecipient::INBOX_FULL]);
+    let later = Err(Refusal::RateLimited { after_ms: OPEN_CLAIMS_PAUSE });
+    assert_eq!(world.claim(), later);
     assert_eq!(world.claim_by(DeviceId([9; 16])).unwrap().devices.len(), 1);
     world.add(0, 1, &[(claims[0], OWNER)]).unwrap();
     assert_eq!(world.claim().unwrap().devices.len(), 1);
-    assert_eq!(reasons(&world.claim().unwrap()), [RefusedRecipient::INBOX_FULL]);
+    assert_eq!(world.claim(), later);
     world.now = world.now.plus(CLAIM_LIFETIME);
     assert_eq!(world.claim().unwrap().devices.len(), 1);
+}
+
+#[test]
+fn a_device_of_which_too_many_claims_are_open_does_not_keep_the_professionals_others_from_being_added() {
+    let mut world = World::with_group();
+    world.publish(OWNER, &[], Some(9)).unwrap();
+    for _ in 0..MAX_OPEN_CLAIMS {
+        world.claim().unwrap();
+    }
+    world.publish(OWNER + 1, &[], Some(10)).unwrap();
+    let claimed = world.claim().unwrap();
+    assert_eq!((claimed.devices.len(), reasons(&claimed)), (1, vec![RefusedRecipient::OPEN_CLAIMS]));
+    assert_eq!(claimed.devices[0].device, DeviceId([OWNER + 1; 16]));
+}
+
+#[test]
+fn a_second_device_of_ones_own_is_claimed_for_two_hundred_cases_in_a_day() {
+    let mut world = World::with_group();
+    world.publish(OWNER, &[], Some(9)).unwrap();
+    for number in 0..200 {
+        let claimed = world.claim_as(requester(1, CLAIMER.0[0])).unwrap();
+        world.add(number, number, &[(claimed.devices[0].claim, OWNER)]).unwrap();
+        world
+            .ask(Command::AcknowledgeInbox { requester: requester(1, OWNER), through: InboxSeq(number + 1) })
+            .unwrap();
+        world.now = world.now.plus(COMMIT_INTERVAL);
+    }
 }
 
 #[test]
@@ -316,7 +355,8 @@ fn a_revoked_device_has_nothing_and_gets_nothing() {
     assert_eq!(world.inbox(0, 100), []);
     assert_eq!(world.claim(), Err(Refusal::UnknownProfessional));
     let request = wire::ClaimKeyPackages { professional: requester(1, OWNER).professional, device: Some(device) };
-    let Ok(Answer::Claimed(claimed)) = world.ask(Command::ClaimKeyPackages { device: CLAIMER, request }) else {
+    let Ok(Answer::Claimed(claimed)) = world.ask(Command::ClaimKeyPackages { requester: stranger(CLAIMER), request })
+    else {
         panic!("answered")
     };
     assert_eq!(reasons(&claimed), [RefusedRecipient::REVOKED]);

@@ -169,7 +169,7 @@ fn who_was_removed_registers_no_cursor_and_however_many_there_are_no_commit_is_r
     let request = wire::PublishKeyPackages { single_use: vec![key_package(1)], last_resort: None, replace: false };
     world.ask(Command::PublishKeyPackages { requester: requester(1, 7), request }).unwrap();
     let request = wire::ClaimKeyPackages { professional: requester(1, 7).professional, device: None };
-    let Ok(Answer::Claimed(claimed)) = world.ask(Command::ClaimKeyPackages { device: DeviceId([8; 16]), request })
+    let Ok(Answer::Claimed(claimed)) = world.ask(Command::ClaimKeyPackages { requester: requester(1, 8), request })
     else {
         panic!("claimed")
     };
@@ -191,7 +191,7 @@ fn a_welcome_outlives_its_record_for_as_long_as_commits_stay() {
     world.ask(Command::PublishKeyPackages { requester: requester(1, 7), request }).unwrap();
     let professional = requester(1, 7).professional;
     let request = wire::ClaimKeyPackages { professional, device: None };
-    let Ok(Answer::Claimed(claimed)) = world.ask(Command::ClaimKeyPackages { device: DeviceId([8; 16]), request })
+    let Ok(Answer::Claimed(claimed)) = world.ask(Command::ClaimKeyPackages { requester: requester(1, 8), request })
     else {
         panic!("claimed")
     };
