@@ -3,6 +3,7 @@
 //! It has no thread, no socket and no clock, and it is what a simulation runs. [`Input`] and
 //! [`Action`] are its contract with the driver, [`Event`] is what it tells the user.
 
+mod additions;
 mod answers;
 mod audit;
 mod claim;

@@ -57,6 +57,10 @@ impl Step<'_> {
             }
         }
         self.resume_erasing()?;
+        for case in self.tx.rows().cases()? {
+            // What an earlier connection has claimed counts.
+            self.outgoing(case)?;
+        }
         self.session.keys_at = Some(self.now);
         self.fill_key_packages(connected.key_packages, connected.last_resort)?;
         if connected.inbox > 0 {
@@ -257,6 +261,7 @@ impl Step<'_> {
 
     fn claimed(&mut self, id: i64, answer: Result<Vec<Reply>, Refusal>) -> Result<(), StoreError> {
         self.session.busy.remove(&id);
+        self.session.claiming.remove(&id);
         let Some((case, mut intent)) = self.tx.rows().intent::<Intent>(id)? else { return Ok(()) };
         self.session.dirty.insert(case);
         let awaited = self.is_awaited(&intent)?;
@@ -269,7 +274,9 @@ impl Step<'_> {
             }
             Err(Refusal::UnknownProfessional) if awaited => self.await_return(case, id, &original),
             Ok(Some(Reply::Claimed(answer))) => {
-                for refused in &answer.refused {
+                let (later, refused): (Vec<_>, Vec<_>) =
+                    answer.refused.iter().partition(|refused| refused.reason == RefusedRecipient::OPEN_CLAIMS);
+                for refused in &refused {
                     let reason = match refused.reason {
                         // The claim names no one else's reason: there was nothing to claim.
                         RefusedRecipient::NO_CLAIM => NotAdded::NoKeyPackage,
@@ -281,10 +288,12 @@ impl Step<'_> {
                     if answer.refused.is_empty() {
                         self.not_added(case, &professional, device, NotAdded::Unknown);
                     }
-                    return self.delete_intent(case, id, &intent.want);
+                    self.delete_intent(case, id, &intent.want)?;
+                } else {
+                    *claimed = Some(answer.devices);
+                    self.write_intent(case, id, &intent)?;
                 }
-                *claimed = Some(answer.devices);
-                self.write_intent(case, id, &intent)
+                self.add_later(case, &original, later.iter().map(|refused| refused.device))
             }
             Ok(_) => self.pause(id, Timestamp::SECOND),
             Err(Refusal::UnknownProfessional) => {
@@ -292,7 +301,11 @@ impl Step<'_> {
                 self.delete_intent(case, id, &intent.want)
             }
             Err(refusal) => match refusal.retry() {
-                Retry::After(milliseconds) => self.pause(id, milliseconds),
+                Retry::After(milliseconds) => {
+                    // It would say the same to the other cases.
+                    self.session.claim_after.insert(professional, self.now.plus(milliseconds));
+                    self.pause(id, milliseconds)
+                }
                 Retry::Reconnect => {
                     // Asked again on the next connection.
                     self.session.busy.insert(id);

@@ -210,6 +210,7 @@ impl Step<'_> {
         let unfit = mls.unfit(self.party, self.now);
         let leaving = mls.leaving();
         if leaving.contains(&mls.own_index()) {
+            self.session.forget_sweep(case);
             if unfit.any_revoked() || way.is_taken() {
                 // Who goes makes no Commit; others take the revoked out.
                 return Ok(());
@@ -250,7 +251,9 @@ impl Step<'_> {
             return Ok(());
         }
         let somebody_goes = !leaving.is_empty() || !out.is_empty();
-        if somebody_goes && !stuck {
+        if !somebody_goes {
+            self.session.forget_sweep(case);
+        } else if !stuck {
             let waits = self.outgoing(case)?.next(WINDOW, passes);
             let waits = if out.is_empty() {
                 waits.iter().min_by_key(|(id, _)| *id)
@@ -459,11 +462,22 @@ impl Step<'_> {
                 self.not_added(case, &professional, device, NotAdded::StaleList);
                 Ok(Built::Done)
             }
-            Want::Add { professional, device, role, claimed: None, .. } => {
-                self.session.busy.insert(id);
-                let request = Request::ClaimKeyPackages(ClaimKeyPackages { professional, device });
-                self.ask(Asked::Claim(id), request);
-                let _ = role;
+            Want::Add { professional, device: Some(device), claimed: None, along, .. }
+                if mls.has_device(self.party, &professional, device) =>
+            {
+                // Nothing need be claimed to know it.
+                if along.is_none() {
+                    self.not_added(case, &professional, Some(device), NotAdded::Already);
+                }
+                Ok(Built::Done)
+            }
+            Want::Add { professional, device, claimed: None, .. } => {
+                if self.may_claim(case, id, &professional) {
+                    self.session.busy.insert(id);
+                    self.session.claiming.insert(id, professional.clone());
+                    let request = Request::ClaimKeyPackages(ClaimKeyPackages { professional, device });
+                    self.ask(Asked::Claim(id), request);
+                }
                 Ok(Built::Waiting)
             }
             Want::Add { professional, device: _, role, claimed: Some(claimed), along } => {
@@ -588,7 +602,12 @@ impl Step<'_> {
             match checked {
                 Ok(checked) => joiners.push(Joiner { checked, claim: device.claim }),
                 Err(NotAdded::Already) if along => {}
-                Err(reason) => self.not_added(case, professional, Some(device.device), reason),
+                Err(reason) => {
+                    self.not_added(case, professional, Some(device.device), reason);
+                    if let Some(number) = number.filter(|_| reason == NotAdded::OtherNumber) {
+                        self.forget_number(device.device, number)?;
+                    }
+                }
             }
         }
         if joiners.is_empty() {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use kring_protocol::ids::{GroupId, MessageHash, OperationId, Seq};
 use kring_protocol::message::Request;
 
+use super::additions::Claimed;
 use super::state::{Intent, Stage, Submission, Want};
 use super::step::Step;
 use crate::case::{CaseId, DraftBody, ItemId};
@@ -65,6 +66,10 @@ pub(super) struct Outgoing {
     parts: BTreeSet<i64>,
     /// What changes the group.
     changes: BTreeSet<i64>,
+    /// Those who must go, taken out.
+    sweeps: BTreeSet<i64>,
+    /// Places in the inboxes of those who are added.
+    claimed: BTreeMap<i64, Claimed>,
     items: HashMap<ItemId, i64>,
 }
 
@@ -90,6 +95,10 @@ impl Outgoing {
         if matches!(intent.want, Want::Leave) {
             self.leaves.insert(id);
         }
+        if matches!(intent.want, Want::Sweep) {
+            self.sweeps.insert(id);
+        }
+        self.claimed.extend(Claimed::by(intent).map(|claimed| (id, claimed)));
         match &intent.stage {
             Stage::Queued => {
                 let waiting = Waiting {
@@ -119,6 +128,8 @@ impl Outgoing {
         self.proposed.remove(&id);
         self.parts.remove(&id);
         self.changes.remove(&id);
+        self.sweeps.remove(&id);
+        self.claimed.remove(&id);
         self.leaves.remove(&id);
         if let Some(item) = item {
             self.items.remove(&item);
@@ -163,6 +174,16 @@ impl Outgoing {
     /// Whether a change of the group is in it.
     pub(super) fn has_changes(&self) -> bool {
         !self.changes.is_empty()
+    }
+
+    /// Whether somebody is about to be taken out.
+    pub(super) fn has_sweep(&self) -> bool {
+        !self.sweeps.is_empty()
+    }
+
+    /// The places that are kept for those who are added.
+    pub(super) fn claimed(&self) -> impl Iterator<Item = &Claimed> {
+        self.claimed.values()
     }
 
     /// Whether an item is in it.
@@ -246,6 +267,7 @@ impl Step<'_> {
 
     pub(super) fn delete_intent(&mut self, case: CaseId, id: i64, want: &Want) -> Result<(), StoreError> {
         self.outgoing(case)?.remove(id, want.item());
+        self.session.claiming.remove(&id);
         self.tx.delete_intent(id)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{Epoch, GroupId, OperationId, Seq, Timestamp};
 
 use super::event::Held;
@@ -24,6 +25,14 @@ pub(super) struct Session {
     pub(super) busy: HashSet<i64>,
     /// Intents that wait after a refusal.
     pub(super) retry_at: BTreeMap<i64, Timestamp>,
+    /// Intents for which KeyPackages have been asked for, and whose.
+    pub(super) claiming: BTreeMap<i64, ProfessionalAddress>,
+    /// Professionals of whom the relay gives no more KeyPackages before then.
+    pub(super) claim_after: BTreeMap<ProfessionalAddress, Timestamp>,
+    /// Cases in which an addition waits until others of the same professional are made.
+    pub(super) additions: BTreeSet<(ProfessionalAddress, CaseId)>,
+    /// When to look whether claims have expired meanwhile.
+    pub(super) additions_at: Option<Timestamp>,
     /// When to take out those who wish to leave, or must go.
     pub(super) sweep_at: BTreeMap<CaseId, Timestamp>,
     /// Cases in which that time has come.
@@ -122,6 +131,7 @@ impl Session {
         self.receipts_at.remove(&case);
         self.telling_at.remove(&case);
         self.unplanned.remove(&case);
+        self.additions.retain(|(_, waiting)| *waiting != case);
     }
 
     /// The connection is gone.
@@ -131,6 +141,10 @@ impl Session {
         self.live.clear();
         self.busy.clear();
         self.retry_at.clear();
+        self.claiming.clear();
+        self.claim_after.clear();
+        self.additions.clear();
+        self.additions_at = None;
         self.publishing = false;
         self.publish_at = None;
         self.lists = Reading::default();
@@ -155,7 +169,8 @@ impl Session {
         // Those of deadlines are moments of the calendar, and are looked at again.
         let timers = timers.chain(self.deadlines_at.values_mut()).chain(&mut self.unsent_at);
         let timers = timers.chain(self.receipts_at.values_mut()).chain(self.says_again_at.values_mut());
-        let timers = timers.chain(self.telling_at.values_mut());
+        let timers = timers.chain(self.telling_at.values_mut()).chain(self.claim_after.values_mut());
+        let timers = timers.chain(&mut self.additions_at);
         for timer in timers.chain(&mut self.keys_at).chain(&mut self.publish_at) {
             *timer = Timestamp(timer.0.saturating_sub(back));
         }
@@ -177,6 +192,7 @@ impl Session {
                 .chain(self.publish_at)
                 .chain(self.lists.at)
                 .chain(self.aged_at)
+                .chain(self.additions_at)
         });
         let always = self
             .successor_at

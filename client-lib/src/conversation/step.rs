@@ -44,9 +44,10 @@ impl Step<'_> {
         let before = self.actions.len();
         self.due()?;
         self.go_on_erasing()?;
-        while let Some(case) = self.session.dirty.pop_first() {
+        while let Some(case) = self.session.dirty.pop_first().or_else(|| self.next_addition()) {
             self.advance(case)?;
         }
+        self.plan_additions();
         while let Some(case) = self.session.unplanned.pop_first() {
             self.plan_deadlines(case)?;
             self.plan_telling(case)?;

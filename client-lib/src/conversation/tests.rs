@@ -1,6 +1,7 @@
 //! The core without sockets: many devices, a small naive relay that keeps a log's order and epoch rule, and time
 //! passed in.
 
+mod additions;
 mod alerts;
 mod answers;
 mod attacks;

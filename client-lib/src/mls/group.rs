@@ -3,8 +3,8 @@
 use std::fmt;
 
 use kring_pki::verify::{CrlSeen, VerifiedDevice};
-use kring_protocol::address::DeviceAddress;
-use kring_protocol::ids::{AccessKey, Epoch, GroupId};
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
+use kring_protocol::ids::{AccessKey, DeviceId, Epoch, GroupId};
 use kring_protocol::proof::{ACCESS_EXPORTER_LABEL, ACCESS_SEED_LENGTH};
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
 use openmls::prelude::{
@@ -203,6 +203,15 @@ impl Group {
                 Ok(Seat { index: member.index, device })
             })
             .collect()
+    }
+
+    /// Whether a device has a leaf.
+    pub(crate) fn has_device(&self, party: &Party, professional: &ProfessionalAddress, device: DeviceId) -> bool {
+        let is = |seat: &Seat| {
+            let address = seat.device.address();
+            address.professional == *professional && address.device == device
+        };
+        self.seats(party).is_ok_and(|seats| seats.iter().any(is))
     }
 
     /// What this device's own leaf shows.

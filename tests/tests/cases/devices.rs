@@ -56,6 +56,48 @@ async fn a_second_device_joins_all_cases_through_the_first_with_the_number_that_
     }
 }
 
+/// Cases of a busy professional: more than a relay keeps places for at once.
+const CASES: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_device_joins_twenty_cases_at_once_and_a_colleague_as_many() {
+    let world = World::new();
+    let relay = relay::here(&world).await;
+    let phone = Person::online(&world, "bert@opvang.example", relay.addr).await;
+    let mut cases = Vec::new();
+    for number in 0..CASES {
+        cases.push(phone.new_case(&format!("Gezin {number}")).await);
+    }
+    let mut told = phone.client.events();
+    let laptop = Person::online(&world, "bert@opvang.example", relay.addr).await;
+    phone.client.add_own_device(laptop.client.address().device, laptop.client.number()).await.unwrap();
+    for case in &cases {
+        laptop.joined(case).await;
+    }
+
+    // A colleague who takes them over is added to all of them while the device is offline.
+    let carla = Person::online(&world, "carla@politie.example", relay.addr).await;
+    phone.client.disconnect();
+    let mut pending = Vec::new();
+    for case in &cases {
+        pending.push(case.add(carla.address(), Role::Deputy).await.unwrap());
+    }
+    phone.client.connect();
+    for pending in pending {
+        let added = soon("an addition", pending.done()).await.unwrap();
+        assert_eq!((added.added.len(), added.not_added), (1, Vec::new()));
+    }
+    for case in &cases {
+        carla.joined(case).await;
+    }
+    phone.put_down().await;
+    let refused = told.find(|event| match event {
+        kring_client::api::ClientEvent::Conversation(Event::NotAdded { reason, .. }) => Some(reason),
+        _ => None,
+    });
+    assert_eq!(soon("the end of the events", refused).await, None, "nobody was left out on the way");
+}
+
 /// The same numbers without the mark of the device that shows them.
 fn at_laptop_as_seen_by(
     whose: &kring_client::conversation::CaseNumbers,

@@ -16,6 +16,9 @@ use kring_protocol::refusal::{Refusal, RefusedRecipient};
 
 use crate::item::sha256;
 
+/// Claims of one device that another may hold open.
+pub(super) const MAX_OPEN_CLAIMS: usize = 8;
+
 /// One log.
 #[derive(Default)]
 pub(super) struct Log {
@@ -43,7 +46,13 @@ pub(super) struct Relay {
     pub(super) lists: BTreeMap<IssuerId, Vec<(CrlNumber, Crl)>>,
     /// It does as if it had no list beyond this number.
     pub(super) hides_lists_after: Option<CrlNumber>,
-    claims: u8,
+    claims: u64,
+    /// Claims that are not used, of whom and by whom, and until when they are kept.
+    pub(super) open: BTreeMap<(DeviceId, DeviceId), BTreeMap<ClaimId, Timestamp>>,
+    /// The most that one device has held open of another.
+    pub(super) most_open: usize,
+    /// Claims that were refused because too many were open.
+    pub(super) put_off: usize,
     /// Lists that it was given.
     pub(super) given_back: usize,
 }
@@ -106,6 +115,9 @@ impl Relay {
                         log.records.last_mut().expect("the Commit").closes = Some(true);
                     }
                     for welcome in commit.welcomes {
+                        if let Some(open) = self.open.get_mut(&(device.device, welcome.device)) {
+                            open.remove(&welcome.claim);
+                        }
                         self.cursors.insert(welcome.cursor, receipt.seq);
                         self.inboxes.entry(welcome.device).or_default().push(welcome.sealed);
                     }
@@ -150,25 +162,36 @@ impl Relay {
                 Ok(vec![count.into()])
             }
             Request::ClaimKeyPackages(claim) => {
-                let mut devices = Vec::new();
+                let (mut devices, mut refused) = (Vec::new(), Vec::new());
                 for ((professional, id), packages) in &mut self.packages {
                     let wanted = *professional == claim.professional && claim.device.is_none_or(|one| one == *id);
                     if !wanted {
                         continue;
                     }
+                    let open = self.open.entry((device.device, *id)).or_default();
+                    open.retain(|_, until| *until > now);
+                    if open.len() >= MAX_OPEN_CLAIMS {
+                        let reason = RefusedRecipient::OPEN_CLAIMS;
+                        refused.push(RefusedRecipient { claim: ClaimId([0; 16]), device: *id, reason });
+                        continue;
+                    }
                     self.claims += 1;
+                    let mut name = [0; 16];
+                    name[8..].copy_from_slice(&self.claims.to_be_bytes());
+                    let (claim, until) = (ClaimId(name), now.plus(Timestamp::DAY));
+                    open.insert(claim, until);
+                    self.most_open = self.most_open.max(open.len());
                     let package = packages.0.pop().or_else(|| packages.1.clone()).unwrap();
-                    devices.push(ClaimedDevice {
-                        device: *id,
-                        claim: ClaimId([self.claims; 16]),
-                        key_package: package,
-                        until: now.plus(Timestamp::DAY),
-                    });
+                    devices.push(ClaimedDevice { device: *id, claim, key_package: package, until });
+                }
+                if devices.is_empty() && !refused.is_empty() {
+                    self.put_off += 1;
+                    return Err(Refusal::RateLimited { after_ms: 5_000 });
                 }
                 if devices.is_empty() {
                     return Err(Refusal::UnknownProfessional);
                 }
-                Ok(vec![Claimed { devices, refused: Vec::new() }.into()])
+                Ok(vec![Claimed { devices, refused }.into()])
             }
             Request::ReadCrls(read) => {
                 let lists = self.shown_lists();
