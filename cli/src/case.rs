@@ -222,12 +222,15 @@ struct DeviceNumberLine {
     name: String,
     organisation: String,
     own: bool,
+    /// Its certificate is known to be revoked, and nobody has taken it out yet.
+    revoked: bool,
     number: String,
 }
 
 impl Line for DeviceNumberLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let own = if self.own { format!("  ({})", say!("number-this-device")) } else { String::new() };
+        let own = self.own.then(|| say!("number-this-device"));
+        let marks = lines::in_brackets([own, self.revoked.then(|| say!("member-revoked"))]);
         let line = say!(
             "number-of-device",
             name = lines::visible(&self.name),
@@ -235,7 +238,7 @@ impl Line for DeviceNumberLine {
             address = self.address.as_str(),
             device = &self.device[..names::SHORT_ID],
         );
-        writeln!(out, "{line}{own}")?;
+        writeln!(out, "{line}{marks}")?;
         writeln!(out, "  {}", self.number)
     }
 }
@@ -371,6 +374,7 @@ async fn verify(session: &Session, case: &str, output: Output) -> Outcome {
             name: member.name.clone(),
             organisation: member.organisation.clone(),
             own: member.own,
+            revoked: member.revoked,
             number: number.to_string(),
         })?;
     }
@@ -398,6 +402,7 @@ async fn add(session: &Session, case: &str, address: &str, role: RoleArgument, o
     let (case, _) = session.case(case).await?;
     let Added { added, not_added } =
         session.done(case.add(who.clone(), role.into()).await?, &say!("waits-for-relay")).await?;
+    session.tells_not_added(case.id(), &who);
     let line = ChangedLine {
         devices: added.iter().map(|member| member.address.device.to_hex()).collect(),
         not_added: not_added

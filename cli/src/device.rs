@@ -13,6 +13,7 @@ use kring_protocol::ids::DeviceId;
 use serde::Serialize;
 
 use crate::arguments::GlobalArguments;
+use crate::lines::in_brackets;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
 use crate::session::Session;
@@ -58,20 +59,23 @@ struct DeviceLine {
     number: String,
     /// It is this one.
     own: bool,
+    /// Its certificate is known to be revoked, and it is still in a case.
+    revoked: bool,
     /// Cases of this device that it is in.
     cases: u64,
 }
 
 impl Line for DeviceLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let own = if self.own { format!("  ({})", say!("number-this-device")) } else { String::new() };
+        let own = self.own.then(|| say!("number-this-device"));
+        let marks = in_brackets([own, self.revoked.then(|| say!("member-revoked"))]);
         let line = say!(
             "device-in-cases",
             device = self.device.as_str(),
             address = self.address.as_str(),
             cases = self.cases
         );
-        writeln!(out, "{line}{own}")?;
+        writeln!(out, "{line}{marks}")?;
         writeln!(out, "  {}", self.number)
     }
 }
@@ -208,6 +212,7 @@ async fn devices(session: &Session) -> Outcome<BTreeMap<DeviceId, DeviceLine>> {
         device: address.device.to_hex(),
         number: number.to_string(),
         own: *address == own,
+        revoked: false,
         cases: 0,
     };
     let mut devices = BTreeMap::from([(own.device, line(&own, session.client.number()))]);
@@ -215,8 +220,9 @@ async fn devices(session: &Session) -> Outcome<BTreeMap<DeviceId, DeviceLine>> {
         let numbers = session.client.case(view.case).await?.numbers().await?;
         for (member, number) in numbers.devices {
             if member.address.professional == own.professional {
-                let id = member.address.device;
-                devices.entry(id).or_insert_with(|| line(&member.address, number)).cases += 1;
+                let device = devices.entry(member.address.device).or_insert_with(|| line(&member.address, number));
+                device.cases += 1;
+                device.revoked |= member.revoked;
             }
         }
     }

@@ -45,6 +45,8 @@ pub(crate) struct MemberLine {
     role: &'static str,
     own: bool,
     leaving: bool,
+    /// Its certificate is known to be revoked, and nobody has taken it out yet.
+    revoked: bool,
     #[serde(skip)]
     role_shown: String,
 }
@@ -203,6 +205,7 @@ impl From<&Member> for MemberLine {
             role: role(member.role),
             own: member.own,
             leaving: member.leaving,
+            revoked: member.revoked,
             role_shown: role_word(member.role),
         }
     }
@@ -210,12 +213,10 @@ impl From<&Member> for MemberLine {
 
 impl Line for MemberLine {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let marks = match (self.own, self.leaving) {
-            (true, true) => format!("  ({})", say!("member-own-leaving")),
-            (true, false) => format!("  ({})", say!("member-own")),
-            (false, true) => format!("  ({})", say!("member-leaving")),
-            (false, false) => String::new(),
-        };
+        let own = self.own.then(|| say!("member-own"));
+        let leaving = self.leaving.then(|| say!("member-leaving"));
+        let revoked = self.revoked.then(|| say!("member-revoked"));
+        let marks = in_brackets([own, leaving, revoked]);
         let device = say!("member-device", device = &self.device[..SHORT_ID]);
         writeln!(
             out,
@@ -310,6 +311,12 @@ impl Line for ItemLine {
     }
 }
 
+/// What there is to remark of somebody, behind their line.
+pub(crate) fn in_brackets(remarks: impl IntoIterator<Item = Option<String>>) -> String {
+    let remarks: Vec<String> = remarks.into_iter().flatten().collect();
+    if remarks.is_empty() { String::new() } else { format!("  ({})", remarks.join(", ")) }
+}
+
 /// Text of others as a terminal may show it: control characters, with which it could be made to show something else
 /// or to do something, are replaced.
 pub(crate) fn visible(text: &str) -> String {
@@ -324,5 +331,13 @@ mod tests {
     #[test]
     fn a_terminal_is_not_steered_by_what_others_write() {
         assert_eq!(visible("a\u{1b}[2Jb\u{202e}c\td"), "a\u{fffd}[2Jb\u{fffd}c\td");
+    }
+
+    #[test]
+    fn remarks_stand_in_brackets_and_none_leave_none() {
+        let own = || Some("own".to_owned());
+        assert_eq!(in_brackets([None, None]), "");
+        assert_eq!(in_brackets([None, own()]), "  (own)");
+        assert_eq!(in_brackets([own(), None, Some("revoked".to_owned())]), "  (own, revoked)");
     }
 }

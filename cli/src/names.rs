@@ -116,6 +116,7 @@ mod tests {
             role: Role::Member,
             own: false,
             leaving: false,
+            revoked: false,
         };
         let members = [member("bo@a.example", 1), member("bo@a.example", 2), member("bob@a.example", 3)];
         let who = |words| super::member(&members, words).map(ProfessionalAddress::as_str);

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::happened::Warning;
+use crate::happened::{Warning, together};
 use crate::lines::visible;
 use crate::names::SHORT_ID;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -65,7 +65,22 @@ impl Output {
         }
     }
 
-    /// Warns of something that happened meanwhile, on standard error.
+    /// Warns of what happened meanwhile, on standard error: for people in one line what is the same in several cases.
+    pub(crate) fn warnings(self, warnings: &[Warning]) {
+        if self.json {
+            return warnings.iter().for_each(|warning| self.warning(warning));
+        }
+        for (warning, cases) in together(warnings) {
+            if cases > 1 {
+                let message = visible(&warning.message);
+                self.note(&say!("warning-of-cases", cases = cases, message = message));
+            } else {
+                self.warning(warning);
+            }
+        }
+    }
+
+    /// Warns of one thing.
     pub(crate) fn warning(self, warning: &Warning) {
         #[derive(Serialize)]
         struct Line<'a> {

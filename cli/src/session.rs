@@ -2,18 +2,19 @@
 //! meant, and close in good order.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use kring_client::api::{Case, Client, ClientEvent, Events, Link, NotDone, Pending};
 use kring_client::audit::{Activity, Note};
-use kring_client::case::{CaseId, CaseStatus, CaseView};
+use kring_client::case::{CaseId, CaseStatus, CaseView, Member};
 use kring_client::conversation::Event;
 use kring_client::identity::Profile;
-use kring_protocol::address::DeviceAddress;
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 
 use crate::arguments::GlobalArguments;
 use crate::audit::Form;
-use crate::happened::{Warning, alert_not_sent, warning};
+use crate::happened::{Warning, alert_not_sent, revoked_member, warning};
 use crate::names;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::Output;
@@ -31,6 +32,8 @@ pub(crate) struct Session {
     archive: Option<PathBuf>,
     /// What has happened since the store was opened; `None` if the command tells it itself.
     happened: Option<Events>,
+    /// Additions of which the command itself says who was not added.
+    told: Mutex<Vec<(CaseId, ProfessionalAddress)>>,
 }
 
 impl Session {
@@ -45,13 +48,19 @@ impl Session {
             client.connect();
         }
         let archive = global.audit_archive.clone();
-        Ok(Self { client, wait: global.wait, offline: global.offline, output, archive, happened })
+        let told = Mutex::default();
+        Ok(Self { client, wait: global.wait, offline: global.offline, output, archive, happened, told })
     }
 
     /// For a command that shows every event itself.
     pub(crate) fn telling_itself(mut self) -> Self {
         self.happened = None;
         self
+    }
+
+    /// The command says by itself whom of a professional's devices it could not add to a case.
+    pub(crate) fn tells_not_added(&self, case: CaseId, who: &ProfessionalAddress) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push((case, who.clone()));
     }
 
     /// Reads all that the relay has for this device; fails if it cannot be reached in time.
@@ -138,23 +147,52 @@ impl Session {
         }
         let own = self.client.address().clone();
         let unsent = self.client.unsent_alerts().await.unwrap_or_default();
+        let mut revoked = revoked(&self.client).await.unwrap_or_default();
         self.client.close().await;
         let Some(mut happened) = self.happened else { return };
+        let told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut events = Vec::new();
         while let Some(event) = happened.next().await {
             if let ClientEvent::Conversation(event) = event {
                 events.push(event);
             }
         }
+        revoked.retain(|(case, _, devices)| !events.iter().any(|event| has_taken_out(event, *case, devices)));
+        let is_told = |event: &Event| match event {
+            Event::NotAdded { case, professional, .. } => told.contains(&(*case, professional.clone())),
+            _ => false,
+        };
         // Said once, however often it has happened.
-        let mut said = Vec::new();
-        let happened = events.iter().filter(|event| !is_over(event, &own)).filter_map(warning);
-        for warning in happened.chain(unsent.into_iter().map(alert_not_sent)) {
-            if !said.contains(&warning) {
-                self.output.warning(&warning);
-                said.push(warning);
+        let mut warnings = Vec::new();
+        let happened = events.iter().filter(|event| !is_over(event, &own) && !is_told(event)).filter_map(warning);
+        let unsent = unsent.into_iter().map(alert_not_sent);
+        for warning in happened.chain(unsent).chain(revoked.into_iter().map(|(_, warning, _)| warning)) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
             }
         }
+        self.output.warnings(&warnings);
+    }
+}
+
+/// Devices that are known to be revoked and are still in a case: what to say of each case if that stays so.
+async fn revoked(client: &Client) -> Outcome<Vec<(CaseId, Warning, Vec<Member>)>> {
+    let mut found = Vec::new();
+    for (case, devices) in client.revoked_members().await? {
+        let all = client.case(case).await?.members().await?;
+        found.push((case, revoked_member(case, &devices, &all), devices));
+    }
+    Ok(found)
+}
+
+/// Whether an event says that all these devices are out of a case.
+fn has_taken_out(event: &Event, case: CaseId, devices: &[Member]) -> bool {
+    match event {
+        Event::MembersChanged { case: changed, removed, .. } if *changed == case => {
+            devices.iter().all(|device| removed.iter().any(|gone| gone.address == device.address))
+        }
+        Event::Left { case: left, .. } => *left == case,
+        _ => false,
     }
 }
 

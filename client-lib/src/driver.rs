@@ -80,6 +80,14 @@ pub(crate) struct State {
     pub(crate) failures: u64,
     /// All that the relay had is stored.
     pub(crate) caught_up: bool,
+    /// Somebody is about to be taken out by this device.
+    pub(crate) removing: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { link: Link::Offline, failures: 0, caught_up: false, removing: false }
+    }
 }
 
 /// The ends by which an application holds a running driver.
@@ -107,7 +115,7 @@ pub(crate) async fn start(
 ) -> Result<Driver, OpenError> {
     let (jobs, mut work) = mpsc::channel(JOBS);
     let (events, _) = broadcast::channel(EVENTS);
-    let (state, state_seen) = watch::channel(State { link: Link::Offline, failures: 0, caught_up: false });
+    let (state, state_seen) = watch::channel(State::default());
     let (wish, wished) = watch::channel(wish);
     let (wake, woken) = watch::channel(None);
     let (opened, opening) = oneshot::channel();

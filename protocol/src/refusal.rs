@@ -159,8 +159,8 @@ structure! {
         0 => claim: ClaimId;
         /// The device.
         1 => device: DeviceId;
-        /// 1: its inbox is full; 2: it was revoked; 3: the claim is unknown or has expired; 4: the claimer holds too many
-        /// claims of it open.
+        /// 1: its inbox is full; 2: it was revoked; 3: the claim is unknown or has expired; 4: the claimer holds too
+        /// many claims of it open.
         2 => reason: u64;
     }
 }

@@ -47,8 +47,8 @@ case-not-at-relay = the case stands on this device and is not at the relay yet
 case-not-at-relay-advice = use it as it is; it goes to the relay the next time this device is online
 
 member-own = this device
-member-own-leaving = this device, leaving
 member-leaving = leaving
+member-revoked = revoked, not out yet
 member-device = device { $device }
 added = Added { $who } with { $devices ->
     [one] 1 device
@@ -133,6 +133,12 @@ event-without-coordinator = the case has no coordinator any more; whoever takes 
 event-claimed = { $who } says that the coordinator is gone; confirm with `kring case claim --confirm` if that is so
 event-claim-withdrawn = nobody says any more that the coordinator is gone
 event-taken-out = { $names } left the organisation or was revoked, and { $by } took them out; what they had received cannot be called back
+event-device-taken-out = { $devices ->
+    [one] a device of { $who } was revoked, and { $by } took it out; what it had received cannot be called back
+   *[other] { $devices } devices of { $who } were revoked, and { $by } took them out; what they had received cannot be called back
+  }
+a-device-of = a device of { $who }
+revoked-member = { $names }: revoked and still in the case. Nothing is written to them; whichever member's device is online takes them out
 event-certificate-renewed = { $who } has a new certificate
 number-of-case = { $title }, after { $changes ->
     [one] 1 change

@@ -4,6 +4,7 @@ error-line = error: { $what }
 advice-line = what to do: { $advice }
 warning = warning: { $message }
 warning-of-case = warning (case { $case }): { $message }
+warning-of-cases = warning ({ $cases } cases): { $message }
 try-again = try again
 
 doing-read = read

@@ -47,8 +47,8 @@ case-not-at-relay = de casus staat op dit apparaat en is nog niet bij het relais
 case-not-at-relay-advice = gebruik hem zoals hij is; hij gaat naar het relais zodra dit apparaat online is
 
 member-own = dit apparaat
-member-own-leaving = dit apparaat, vertrekkend
 member-leaving = vertrekkend
+member-revoked = ingetrokken, nog niet eruit
 member-device = apparaat { $device }
 added = { $who } toegevoegd met { $devices ->
     [one] 1 apparaat
@@ -133,6 +133,12 @@ event-without-coordinator = de casus heeft geen regisseur meer; wie meedoet kan 
 event-claimed = { $who } zegt dat de regisseur weg is; bevestig dat met `kring case claim --confirm` als het zo is
 event-claim-withdrawn = niemand zegt meer dat de regisseur weg is
 event-taken-out = { $names } is vertrokken of ingetrokken, en { $by } heeft die persoon eruit gehaald; wat al was ontvangen kan niet worden teruggehaald
+event-device-taken-out = { $devices ->
+    [one] een apparaat van { $who } is ingetrokken, en { $by } heeft het eruit gehaald; wat het al had ontvangen kan niet worden teruggehaald
+   *[other] { $devices } apparaten van { $who } zijn ingetrokken, en { $by } heeft ze eruit gehaald; wat ze al hadden ontvangen kan niet worden teruggehaald
+  }
+a-device-of = een apparaat van { $who }
+revoked-member = { $names }: ingetrokken en nog in de casus. Er wordt niets aan hen geschreven; het apparaat van een deelnemer dat online is haalt hen eruit
 event-certificate-renewed = { $who } heeft een nieuw certificaat
 number-of-case = { $title }, na { $changes ->
     [one] 1 wijziging

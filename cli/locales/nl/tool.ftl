@@ -4,6 +4,7 @@ error-line = fout: { $what }
 advice-line = wat u kunt doen: { $advice }
 warning = waarschuwing: { $message }
 warning-of-case = waarschuwing (casus { $case }): { $message }
+warning-of-cases = waarschuwing ({ $cases } casussen): { $message }
 try-again = probeer het opnieuw
 
 doing-read = gelezen

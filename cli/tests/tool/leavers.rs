@@ -99,3 +99,71 @@ fn a_leaver_is_cut_off_within_a_second_of_the_command_and_out_of_the_case_within
         assert!(status.code == 3 && status.err.contains("revoked"), "{status:?}");
     }
 }
+
+#[test]
+fn commands_that_take_a_moment_show_the_leaver_and_take_them_out() {
+    let place = Place::new();
+    place.certificates();
+    let (_relay, address) = place.relay();
+    place.run(&["admin", "relay", "use", &address]).ok();
+    let carla = ["carla@politie.example", "--name", "Carla Smit", "--function", "police"];
+    place.run(&[&["admin", "device", "new"][..], &carla].concat()).ok();
+    place.profiles(&address);
+    let device = "kring-admin/devices/politie.example/carla";
+    place.run(&["--profile", "carla", "setup", "--device", device, "--relay", &address]).ok();
+    place.run(&["--profile", "carla", "status"]).ok();
+    for title in ["Familie Een", "Familie Twee"] {
+        place.run(&["--profile", "anne", "case", "new", title]).ok();
+        for who in ["carla@politie.example", "bo@opvang.example"] {
+            place.run(&["--profile", "anne", "case", "add", title, who]).ok();
+        }
+    }
+    let show =
+        |more: &[&str]| place.run(&[&["--profile", "carla", "case", "show", "familie een"], more].concat()).ok();
+    let is_revoked = |shown: &[Value], who: &str| {
+        let member = shown.iter().find(|line| line["type"] == "member" && line["address"] == who);
+        member.map(|line| line["revoked"].as_bool().expect("a mark"))
+    };
+    let before = show(&["--json"]);
+    assert_eq!(is_revoked(&before.json(), "bo@opvang.example"), Some(false), "{before:?}");
+    assert!(before.err.is_empty(), "{before:?}");
+    place.run(&["admin", "revoke", "bo@opvang.example", "--reason", "left"]).ok();
+
+    // Anne's device, whose turn would come first, is not there.
+    let shown = show(&["--json"]);
+    assert_eq!(is_revoked(&shown.json(), "bo@opvang.example"), Some(true), "{shown:?}");
+    assert_eq!(is_revoked(&shown.json(), "carla@politie.example"), Some(false));
+    let warned: Vec<Value> = shown.err.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let taken_out = |line: &&Value| line["event"] == "taken_out" && line["case"].is_string();
+    assert_eq!(warned.iter().filter(taken_out).count(), 2, "{shown:?}");
+    assert_eq!(warned.len(), 2, "who is out is not told to be in: {shown:?}");
+    let after = show(&["--json"]);
+    assert_eq!(is_revoked(&after.json(), "bo@opvang.example"), None, "{after:?}");
+    assert!(after.err.is_empty(), "{after:?}");
+    let anne = place.run(&["--profile", "anne", "status"]).ok();
+    let line = "warning (2 cases): bo@opvang.example left the organisation or was revoked, and carla@politie.example";
+    assert_eq!((anne.err.matches(line).count(), anne.err.lines().count()), (1, 1), "{anne:?}");
+}
+
+#[test]
+fn who_cannot_take_a_leaver_out_is_told_of_them_by_every_command() {
+    let place = Place::new();
+    place.certificates();
+    let (relay, address) = place.relay();
+    place.run(&["admin", "relay", "use", &address]).ok();
+    place.profiles(&address);
+    place.run(&["--profile", "anne", "case", "new", "Familie Voorbeeld"]).ok();
+    place.run(&["--profile", "anne", "case", "add", "fam", "bo@opvang.example", "--role", "observer"]).ok();
+    place.run(&["--profile", "bo", "case", "leave", "fam", "--wait", "1"]);
+    place.run(&["admin", "revoke", "anne@politie.example", "--reason", "lost"]).ok();
+    let status = place.run(&["--profile", "bo", "status", "--wait", "2"]);
+    assert!(status.err.contains("anne@politie.example: revoked and still in the case"), "{status:?}");
+    drop(relay);
+    // Without a relay nobody is taken out, and what is known is said all the same.
+    let list = place.run(&["--profile", "bo", "--offline", "case", "list"]).ok();
+    assert!(list.err.contains("anne@politie.example: revoked and still in the case"), "{list:?}");
+    let shown = place.run(&["--profile", "bo", "--offline", "--lang", "nl", "case", "show", "fam"]).ok();
+    assert!(shown.out.contains("(ingetrokken, nog niet eruit)"), "{shown:?}");
+    let numbers = place.run(&["--profile", "bo", "--offline", "case", "verify", "fam"]).ok();
+    assert!(numbers.out.contains("(revoked, not out yet)"), "{numbers:?}");
+}

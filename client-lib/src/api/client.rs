@@ -14,11 +14,15 @@ use super::error::{CallError, ConnectError, OpenError, RenewError};
 use super::events::Events;
 use super::status::{Link, Status};
 use crate::audit::{Broken, Chain, Entry, Note};
-use crate::case::{CaseId, CaseView, ErasureReport};
+use crate::case::{CaseId, CaseView, ErasureReport, Member};
 use crate::conversation::{Command, CommandError, Conversation};
-use crate::driver::{self, Driver, Job, State, Surroundings, Waiter, Wish};
+use crate::driver::{self, Driver, Job, State, Surroundings, Waiter, Wish, within};
 use crate::identity::{Profile, SafetyNumber};
 use crate::store::{StoreError, Unlock};
+
+/// Longest wait, at closing, for somebody to be taken out: the last of ten ranks waits three seconds, and then for
+/// the relay.
+const REMOVALS: Duration = Duration::from_millis(3_500);
 
 /// One device: its cases, and its connection to the relay.
 ///
@@ -143,6 +147,12 @@ impl Client {
         self.query(Conversation::missing_at_relay).await
     }
 
+    /// Devices that are known to be revoked and that nobody has taken out yet, of all cases in which this device is.
+    /// Nothing is written to them; whoever is online takes them out.
+    pub async fn revoked_members(&self) -> Result<Vec<(CaseId, Vec<Member>)>, CallError> {
+        self.query(Conversation::revoked_members).await
+    }
+
     /// Cases of which something said of an alert is still on this device: nobody else knows of it.
     pub async fn unsent_alerts(&self) -> Result<Vec<CaseId>, CallError> {
         self.query(Conversation::unsent_alerts).await
@@ -206,8 +216,14 @@ impl Client {
     }
 
     /// Ends the connection in good order (what is under way is answered, for at most a few seconds) and closes the
-    /// store. Other handles of this client, and its cases, are of no use afterwards.
+    /// store. While somebody who is revoked, or wishes to leave, is about to be taken out by this device, that comes
+    /// first, so that devices which are open for a moment only do it too. Other handles of this client, and its
+    /// cases, are of no use afterwards.
     pub async fn close(self) {
+        let mut state = self.driver.state.clone();
+        let removed = state.wait_for(|state| !state.removing || state.link != Link::Connected);
+        // What takes longer is left to the others, and to the next time.
+        within(REMOVALS, removed).await;
         self.driver.wish.send_replace(Wish::Closed);
         let mut state = self.driver.state.clone();
         // An error means that everything has ended already.

@@ -67,6 +67,9 @@ pub struct Member {
     pub own: bool,
     /// It has asked to leave, and waits for another member to carry it out.
     pub leaving: bool,
+    /// This device knows that its certificate was revoked, or does not believe it any more: nothing is written to it,
+    /// and somebody's device takes it out.
+    pub revoked: bool,
 }
 
 impl fmt::Debug for Member {

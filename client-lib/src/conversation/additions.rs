@@ -1,9 +1,9 @@
 //! Additions of one professional to several cases: a few at a time.
 //!
-//! A relay keeps a place in the joiner's inbox for each claim, and lets a device hold eight of them open for one joiner. So
-//! a device has fewer than that under way; the other cases wait for their turn, which comes with each addition that is made
-//! or has come to nothing. What is refused all the same, because an earlier life of this device holds claims that nobody uses
-//! any more, is asked for again until they have expired.
+//! A relay keeps a place in the joiner's inbox for each claim, and lets a device hold eight of them open for one
+//! joiner. So a device has fewer than that under way; the other cases wait for their turn, which comes with each
+//! addition that is made or has come to nothing. What is refused all the same, because an earlier life of this device
+//! holds claims that nobody uses any more, is asked for again until they have expired.
 
 use kring_protocol::address::ProfessionalAddress;
 use kring_protocol::ids::{DeviceId, Timestamp};
@@ -15,13 +15,13 @@ use crate::case::CaseId;
 use crate::identity::SafetyNumber;
 use crate::store::{Numbered, StoreError};
 
-/// Additions of one professional that are under way at once: half of the claims that a relay lets a device hold open, so
-/// that as many can be left over from before. An addition takes two answers of the relay; four at a time are forty a second
-/// with a relay a twentieth of a second away.
+/// Additions of one professional that are under way at once: half of the claims that a relay lets a device hold open,
+/// so that as many can be left over from before. An addition takes two answers of the relay; four at a time are forty
+/// a second with a relay a twentieth of a second away.
 const MOST_AT_ONCE: usize = 4;
 
-/// Milliseconds until a device of which too many claims are open is claimed again, where others of its professional were
-/// claimed and the relay named no time.
+/// Milliseconds until a device of which too many claims are open is claimed again, where others of its professional
+/// were claimed and the relay named no time.
 pub(super) const LATER: u64 = 5 * Timestamp::SECOND;
 
 /// How often it is looked whether claims have expired, while additions wait for their turn.
@@ -46,8 +46,8 @@ impl Claimed {
 }
 
 impl Step<'_> {
-    /// Whether one more addition of a professional can begin. If not, it begins when it can, and holds up what is said after
-    /// it only while it waits for others of this device.
+    /// Whether one more addition of a professional can begin. If not, it begins when it can, and holds up what is
+    /// said after it only while it waits for others of this device.
     pub(super) fn may_claim(&mut self, case: CaseId, id: i64, professional: &ProfessionalAddress) -> bool {
         if let Some(at) = self.session.claim_after.get(professional).filter(|at| **at > self.now) {
             self.session.retry_at.insert(id, *at);
@@ -113,8 +113,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The number that the user has typed is not a device's: it is added to no other case by it either. Each claim would
-    /// stand in the way of the right number for an hour.
+    /// The number that the user has typed is not a device's: it is added to no other case by it either. Each claim
+    /// would stand in the way of the right number for an hour.
     pub(super) fn forget_number(&mut self, device: DeviceId, number: SafetyNumber) -> Result<(), StoreError> {
         let professional = self.party.address().professional.clone();
         for case in self.tx.rows().cases()? {

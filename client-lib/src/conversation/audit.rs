@@ -113,7 +113,7 @@ fn of_event(event: &Event) -> Vec<Note> {
         Event::Unreachable { .. } | Event::ClockOff { .. } | Event::RelayReplaced => Vec::new(),
         Event::Held { .. } | Event::RevocationListOverdue { .. } | Event::OldRevocationLists => Vec::new(),
         // Beside the change of the members.
-        Event::TakenOut { case, by, devices } => {
+        Event::TakenOut { case, by, devices, .. } => {
             let note = |device: &kring_protocol::address::DeviceAddress| Note {
                 by: Some(by.clone()),
                 concerns: Some(device.to_uri()),

@@ -1,6 +1,7 @@
 //! What follows from a merged Commit: a new access key, submissions of the old epoch rebuilt, people told.
 
-use kring_protocol::address::DeviceAddress;
+use kring_pki::verify::VerifiedDevice;
+use kring_protocol::address::{DeviceAddress, ProfessionalAddress};
 use kring_protocol::ids::GroupId;
 use kring_protocol::message::{CursorMove, MoveCursors, Record, Request};
 use openmls::prelude::LeafNodeIndex;
@@ -121,11 +122,19 @@ impl Step<'_> {
     fn announce(&mut self, case: CaseId, group: &Group, by: &DeviceAddress, outcome: &Outcome) {
         if !outcome.added.is_empty() || !outcome.removed.is_empty() {
             let added = outcome.added.iter().map(|device| self.member(device, group, false)).collect();
-            let removed = outcome.removed.iter().map(|device| self.member(device, group, false)).collect();
+            let shown = |device: &VerifiedDevice| outcome.shown.contains(device.address());
+            let removed = outcome.removed.iter().map(|device| self.member(device, group, shown(device))).collect();
             self.tell(Event::MembersChanged { case, by: by.clone(), added, removed });
         }
         if !outcome.shown.is_empty() {
-            self.tell(Event::TakenOut { case, by: by.clone(), devices: outcome.shown.clone() });
+            let seats = group.seats(self.party).unwrap_or_default();
+            let stays =
+                |who: &ProfessionalAddress| seats.iter().any(|seat| seat.device.address().professional == *who);
+            let mut staying: Vec<_> = outcome.shown.iter().map(|device| device.professional.clone()).collect();
+            staying.sort_unstable();
+            staying.dedup();
+            staying.retain(stays);
+            self.tell(Event::TakenOut { case, by: by.clone(), devices: outcome.shown.clone(), staying });
         }
         if let Some(device) = &outcome.renewed {
             self.tell(Event::CertificateRenewed { case, device: device.address().clone() });

@@ -177,6 +177,8 @@ pub enum Event {
         by: DeviceAddress,
         /// Whose devices.
         devices: Vec<DeviceAddress>,
+        /// Those of them of whom another device stays in the case.
+        staying: Vec<ProfessionalAddress>,
     },
     /// A member's device shows a new certificate of the same address.
     CertificateRenewed {

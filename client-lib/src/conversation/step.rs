@@ -142,8 +142,8 @@ impl Step<'_> {
         }
     }
 
-    /// A verified device as a member.
-    pub(super) fn member(&self, device: &VerifiedDevice, group: &Group, leaving: bool) -> Member {
+    /// A verified device as a member who comes or goes.
+    pub(super) fn member(&self, device: &VerifiedDevice, group: &Group, revoked: bool) -> Member {
         let professional = &device.address().professional;
         let role = group.context().and_then(|context| context.role(professional));
         Member {
@@ -153,7 +153,8 @@ impl Step<'_> {
             function: device.function().as_str().to_owned(),
             role: role.unwrap_or(crate::case::Role::Observer),
             own: device.address() == self.party.address(),
-            leaving,
+            leaving: false,
+            revoked,
         }
     }
 }

@@ -119,7 +119,7 @@ impl Conversation {
     pub fn members(&self, case: CaseId) -> Result<Vec<Member>, StoreError> {
         let Some(record) = self.store.read().case::<CaseRecord>(case)? else { return Ok(Vec::new()) };
         self.with_group(record.group, |group| {
-            let leaving = group.leaving();
+            let (leaving, revoked) = (group.leaving(), group.revoked(&self.party));
             let context = group.context().ok_or(StoreError::Corrupt)?;
             let seats = group.seats(&self.party).map_err(|_| StoreError::Corrupt)?;
             Ok(seats
@@ -132,9 +132,33 @@ impl Conversation {
                     role: context.role(&seat.device.address().professional).unwrap_or(Role::Observer),
                     own: seat.device.address() == self.party.address(),
                     leaving: leaving.contains(&seat.index),
+                    revoked: revoked.contains(&seat.index),
                 })
                 .collect())
         })
+    }
+
+    /// Devices that are known to be revoked and that nobody has taken out yet, of all cases in which this device is.
+    pub fn revoked_members(&self) -> Result<Vec<(CaseId, Vec<Member>)>, StoreError> {
+        let rows = self.store.read();
+        let mut found = Vec::new();
+        for case in rows.cases()? {
+            let Some(record) = rows.case::<CaseRecord>(case)? else { continue };
+            let state = rows.group::<GroupRecord>(record.group)?.ok_or(StoreError::Corrupt)?;
+            let is_in = matches!(state.phase, Phase::Live | Phase::Broken);
+            if is_in && self.with_group(record.group, |group| Ok(!group.revoked(&self.party).is_empty()))? {
+                let members = self.members(case)?.into_iter();
+                found.push((case, members.filter(|member| member.revoked).collect()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether this device is about to take somebody out, or waits for its turn to.
+    pub(crate) fn is_removing(&self) -> bool {
+        let session = &self.session;
+        let waits = !session.sweep_at.is_empty() || !session.sweep_due.is_empty();
+        session.connected && (waits || self.outgoing.values().any(Outgoing::has_sweep))
     }
 
     /// Who answers for the family of a case, and what is under way about it, as all members agree on it.

@@ -449,13 +449,16 @@ impl Core {
         Ok(proof)
     }
 
-    /// After each job: answers who waits, and says whether this device has caught up.
+    /// After each job: answers who waits, and says whether this device has caught up and whether it is to take
+    /// somebody out.
     fn settle(&mut self) {
         if self.waiters.expect_changes() {
             let conversation = &self.conversation;
             // A store that cannot be asked says nothing about what is under way.
             self.waiters.settle(|case| conversation.is_changing(case).unwrap_or(true));
         }
+        let removing = self.conversation.is_removing();
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.removing, removing) != removing);
         let caught_up = self.link.as_ref().is_some_and(|link| link.progress.is_caught_up());
         let changed =
             self.state.send_if_modified(|state| std::mem::replace(&mut state.caught_up, caught_up) != caught_up);
@@ -509,7 +512,7 @@ mod tests {
         let settings = Settings { relay: "relay.example:1".to_owned(), key_packages: 3 };
         let store = Store::in_memory().expect("store");
         let conversation = Conversation::open(store, credentials, settings, real_now()).expect("opens");
-        let (state, _) = watch::channel(State { link: crate::api::Link::Offline, failures: 0, caught_up: false });
+        let (state, _) = watch::channel(State::default());
         let (events, wake) = (broadcast::channel(64).0, watch::channel(None).0);
         let mut core = Core::new(conversation, Surroundings::default(), events, state, wake);
 

@@ -326,6 +326,7 @@ mod tests {
             role: Role::Member,
             own: false,
             leaving: false,
+            revoked: false,
         }
     }
 

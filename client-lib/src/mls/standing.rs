@@ -244,6 +244,18 @@ impl Group {
         (until, unfit)
     }
 
+    /// Those of whom this device knows that they are revoked, and those whom it does not believe any more. This
+    /// device itself is not looked at.
+    pub(crate) fn revoked(&self, party: &Party) -> Vec<LeafNodeIndex> {
+        let own = self.inner.own_leaf_index();
+        let others = self.inner.members().filter(|member| member.index != own);
+        let revoked = others.filter(|member| {
+            let listed = party.leaves.listed(&member.credential, member.signature_key.as_slice());
+            listed.map_or(true, |listed| listed.revoked)
+        });
+        revoked.map(|member| member.index).collect()
+    }
+
     /// The organisations of those in the group, by name, each with its newest list, if this device has ever seen one.
     pub(crate) fn lists_seen(&self, party: &Party) -> Vec<(String, CrlSeen)> {
         let present = (self.epoch(), party.leaves.learned());

@@ -8,8 +8,8 @@ pub struct Limits {
     /// KeyPackages that one device may claim in a day: twenty large cases.
     pub claims_a_day: u32,
     /// KeyPackages of one professional that one device may claim in a day, so that nobody can empty a colleague's
-    /// pool of 100; the last resort counts too. Not for the claimer's own professional: a second device joins all of the 200
-    /// cases of a busy one within a day.
+    /// pool of 100; the last resort counts too. Not for the claimer's own professional: a second device joins all of
+    /// the 200 cases of a busy one within a day.
     pub claims_of_one_a_day: u32,
     /// KeyPackages that one device may publish in a day: ten times its pool of 100.
     pub key_packages_a_day: u32,
@@ -73,8 +73,8 @@ pub const MAX_UNCLAIMED_BYTES: u64 = MAX_INBOX_BYTES / 4;
 /// inbox: additions to eight cases under way.
 pub const MAX_OPEN_CLAIMS: usize = 8;
 
-/// Milliseconds after which a claimer that holds that many asks again: an addition under way is made in less than a second,
-/// and a claim that is never used stands in the way for an hour.
+/// Milliseconds after which a claimer that holds that many asks again: an addition under way is made in less than a
+/// second, and a claim that is never used stands in the way for an hour.
 pub const OPEN_CLAIMS_PAUSE: u64 = 5 * 1_000;
 
 /// Operation ids of notes that an inbox remembers, so that a note sent again is not stored again.

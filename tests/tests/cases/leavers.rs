@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use kring_client::api::{Case, Link};
+use kring_client::api::{Case, ClientEvent, Link};
 use kring_client::case::{CaseStatus, Role};
+use kring_client::conversation::Event;
 use kring_protocol::message::{PublishCrl, Reply};
 use kring_tests::clock::{soon, stopwatch};
 use kring_tests::person::Person;
@@ -112,6 +113,41 @@ async fn a_leaver_with_two_devices_is_out_of_twenty_cases_with_half_of_the_other
     println!("from the relay's answer to the cut of the leaver's connection: {cut:?}");
     println!("while online: list taken after {published:?}, {CASES} cases in {at_anne:?} and {at_carla:?}");
     drop(relay);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_open_for_a_moment_only_takes_the_leaver_out_too() {
+    let world = World::new();
+    let relay = relay::here(&world).await;
+    let anne = Person::online(&world, "anne@politie.example", relay.addr).await;
+    let bert = Person::online(&world, "bert@politie.example", relay.addr).await;
+    let carla = Person::online(&world, "carla@opvang.example", relay.addr).await;
+    let case = anne.new_case("Gezin").await;
+    for who in [&bert, &carla] {
+        anne.add(&case, who, Role::Member).await;
+        who.joined(&case).await;
+    }
+    has_devices(&bert, &bert.joined(&case).await, 3).await;
+    let (id, bert_device) = (case.id(), bert.client.address().clone());
+    drop(case);
+    let (anne, bert) = (anne.put_down().await, bert.put_down().await);
+    let out = carla.client.device().serial().clone();
+    publish(&world, relay.addr, world.revocation_list(SHELTER, &[out], 1, 7)).await;
+
+    // Bert is open for as long as it takes to read what there is: anne's turn would come before his.
+    let bert = bert.taken_up().await;
+    soon("catching up", bert.client.caught_up()).await.unwrap();
+    let revoked = bert.client.revoked_members().await.unwrap();
+    assert_eq!((revoked.len(), revoked[0].0, &revoked[0].1[0].address), (1, id, carla.client.address()));
+    bert.put_down().await;
+
+    let anne = anne.taken_up().await;
+    let mut told = anne.client.events();
+    let by = told.find(|event| match event {
+        ClientEvent::Conversation(Event::TakenOut { by, .. }) => Some(by),
+        _ => None,
+    });
+    assert_eq!(soon("who took carla out", by).await, Some(bert_device));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,6 +116,73 @@ fn a_list_that_came_in_a_step_that_failed_is_stored_when_it_comes_again() {
 }
 
 #[test]
+fn a_member_who_is_known_to_be_revoked_is_marked_until_somebody_has_taken_them_out() {
+    let mut world = World::together(&["anne", "bert", "cees"]);
+    let laptop = world.device("cees", 2);
+    world.settle();
+    world.add(0, "cees", Role::Member);
+    world.settle();
+    let marks = |world: &World, index: usize| {
+        let members = world.core(index).members(world.case).unwrap();
+        members.iter().map(|member| member.revoked).collect::<Vec<_>>()
+    };
+    world.disconnect(0);
+    world.revoke(laptop);
+    world.settle();
+    assert_eq!(marks(&world, 1), [false, false, false, true]);
+    let found = world.core(1).revoked_members().unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].0, &found[0].1[0].address), (world.case, &world.devices[laptop].address));
+    let numbers = world.core(1).numbers(world.case).unwrap().unwrap();
+    assert!(numbers.devices[3].0.revoked && !numbers.devices[2].0.revoked);
+    assert!(world.core(1).is_removing(), "bert waits for his turn");
+    assert_eq!(marks(&world, 0), [false; 4], "anne is offline and knows nothing");
+    assert!(!world.core(0).is_removing());
+    world.disconnect(1);
+    assert!(!world.core(1).is_removing(), "he can do nothing about it offline");
+    assert_eq!(marks(&world, 1), [false, false, false, true], "and knows it all the same");
+    world.connect(1);
+    world.pass(1_000);
+    assert_eq!(marks(&world, 1), [false; 3]);
+    assert!(world.core(1).revoked_members().unwrap().is_empty() && !world.core(1).is_removing());
+    // Cees himself is not out, only a device of his.
+    let staying = |event: &Event| matches!(event, Event::TakenOut { staying, .. } if *staying == [who("cees")]);
+    assert_eq!(events(&world, 1, staying), 1);
+    world.revoke(2);
+    world.pass(1_000);
+    let gone = |event: &Event| matches!(event, Event::TakenOut { staying, .. } if staying.is_empty());
+    assert_eq!(events(&world, 1, gone), 1);
+}
+
+#[test]
+fn a_removal_that_is_due_no_more_is_waited_for_no_more() {
+    let mut world = World::together(&["anne", "bert", "cees"]);
+    world.disconnect(0);
+    world.revoke(2);
+    world.settle();
+    assert!(world.core(1).is_removing());
+    world.connect(0);
+    world.settle();
+    assert_eq!(world.core(1).members(world.case).unwrap().len(), 2, "anne was first");
+    assert!(!world.core(1).is_removing());
+    // Bert wishes to leave, and then takes nobody out.
+    let dirk = world.device("dirk", 1);
+    world.settle();
+    world.add(0, "dirk", Role::Member);
+    world.settle();
+    let case = world.case;
+    world.disconnect(0);
+    world.disconnect(dirk);
+    world.revoke(dirk);
+    world.settle();
+    assert!(world.core(1).is_removing());
+    world.command(1, Command::Leave { case });
+    world.settle();
+    world.pass(5_000);
+    assert!(!world.core(1).is_removing());
+}
+
+#[test]
 fn a_message_that_was_encrypted_before_the_list_came_is_not_sent_to_the_leaver() {
     let mut world = World::together(&["anne", "bert", "cees"]);
     world.disconnect(2);
