@@ -43,6 +43,7 @@ use std::fmt;
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{Epoch, GroupId, Signature, Timestamp};
 use kring_protocol::proof::TLS_EXPORTER_LENGTH;
+use rustls_pki_types::CertificateDer;
 
 pub use claim::Coordination;
 pub use event::{CommitRefused, Dropped, Event, Held, NotAdded, Suspicion, Unbelieved};
@@ -387,6 +388,12 @@ impl Conversation {
     #[cfg(any(test, feature = "simulation"))]
     pub fn fail_after_writes(&self, writes: Option<usize>) {
         self.store.faults.writes_left.set(writes);
+    }
+
+    /// Shows this certificate of the device from now on, if it is a renewed one: in KeyPackages, and in each leaf
+    /// with the next Commit of its own.
+    pub(crate) fn show(&mut self, chain: &[CertificateDer<'static>]) {
+        self.party.show(chain);
     }
 
     /// This device's address.

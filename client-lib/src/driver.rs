@@ -100,7 +100,7 @@ pub(crate) struct Driver {
     pub(crate) state: watch::Receiver<State>,
     /// What is wished. Dropping it closes the client.
     pub(crate) wish: watch::Sender<Wish>,
-    /// Who this device is.
+    /// Who this device is, with the certificate that it had when it was opened.
     pub(crate) identity: Arc<Identity>,
     /// How it gets its next certificate.
     pub(crate) renewing: Renewing,
@@ -145,15 +145,16 @@ pub(crate) async fn start(
     let identity = Arc::new(opening.await.map_err(|_| OpenError::Thread(std::io::ErrorKind::Other))??);
 
     tokio::spawn(tick(jobs.clone(), woken, surroundings.clone()));
+    let (present, shown) = watch::channel(Arc::clone(&identity));
     let renewing = Renewing {
-        identity: Arc::clone(&identity),
+        present: Arc::new(present),
         profile: profile.clone(),
         jobs: jobs.downgrade(),
         clock: Arc::clone(&surroundings.clock),
     };
     tokio::spawn(renewing.clone().keep(state_seen.clone(), events.clone()));
     let keeper = link::Keeper {
-        identity: Arc::clone(&identity),
+        identity: shown,
         relay: profile.relay().clone(),
         surroundings,
         jobs: jobs.clone(),

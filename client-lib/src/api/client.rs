@@ -64,7 +64,7 @@ impl Client {
         self.device().address()
     }
 
-    /// This device's certificate: name, organisation, function.
+    /// This device's certificate as it was opened: name, organisation, function.
     pub fn device(&self) -> &VerifiedDevice {
         self.driver.identity.device()
     }
@@ -98,7 +98,8 @@ impl Client {
     /// How the client stands, now.
     pub fn status(&self) -> Status {
         let state = self.driver.state.borrow().clone();
-        Status { link: state.link, caught_up: state.caught_up, certificate_until: self.driver.identity.valid_until() }
+        let certificate_until = self.driver.renewing.identity().valid_until();
+        Status { link: state.link, caught_up: state.caught_up, certificate_until }
     }
 
     /// Waits until this device has all that the relay had for it: every followed case's backlog and the inbox are
@@ -129,8 +130,8 @@ impl Client {
     }
 
     /// Asks the administrator for the next certificate and waits for it, at most `patience`; says until when that is
-    /// valid. It is used from the next opening on. A client does this by itself once two thirds of its certificate's
-    /// time are over, so that calling it is for those who do not want to wait.
+    /// valid. It is used from the next connection on. A client does this by itself once two thirds of its
+    /// certificate's time are over, so that calling it is for those who do not want to wait.
     pub async fn renew_certificate(&self, patience: Duration) -> Result<Timestamp, RenewError> {
         self.driver.renewing.within(patience).await
     }

@@ -20,7 +20,7 @@ pub enum ClientEvent {
     Disconnected(ConnectError),
     /// All that the relay had for this device is read and stored.
     CaughtUp,
-    /// This device has got its next certificate; it is used from the next opening of the client on.
+    /// This device has got its next certificate; it is shown from the next connection on.
     CertificateRenewed {
         /// Last moment at which the new one is valid.
         until: Timestamp,

@@ -11,6 +11,7 @@ use kring_protocol::ids::{Epoch, GroupId, InboxSeq, Seq, Signature, Timestamp};
 use kring_protocol::message::{Reply, Request};
 use kring_protocol::proof::TLS_EXPORTER_LENGTH;
 use kring_protocol::refusal::Refusal;
+use rustls_pki_types::CertificateDer;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::State;
@@ -69,6 +70,8 @@ pub(crate) struct NewConnection {
     pub(super) connected: Connected,
     pub(super) exporter: [u8; TLS_EXPORTER_LENGTH],
     pub(super) carry: mpsc::UnboundedSender<Carry>,
+    /// The certificate that this device has shown, and its organisation's.
+    pub(super) chain: Vec<CertificateDer<'static>>,
 }
 
 /// What comes on a connection.
@@ -292,6 +295,7 @@ impl Core {
             progress: Progress::default(),
             proofs: HashMap::new(),
         });
+        self.conversation.show(&new.chain);
         self.step(Input::Connected(new.connected));
     }
 
@@ -494,7 +498,8 @@ mod tests {
             inbox: 0,
             crls: None,
         };
-        core.connected(NewConnection { number: ConnectionNumber(number), connected, exporter: [7; 32], carry });
+        let (number, chain) = (ConnectionNumber(number), Vec::new());
+        core.connected(NewConnection { number, connected, exporter: [7; 32], carry, chain });
         carried
     }
 

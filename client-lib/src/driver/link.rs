@@ -26,7 +26,8 @@ const CERTIFICATE_ENDS_SOON: u64 = 30 * Timestamp::DAY;
 
 /// Keeps the connection.
 pub(super) struct Keeper {
-    pub(super) identity: Arc<Identity>,
+    /// Who this device is, with the certificate that it has now.
+    pub(super) identity: watch::Receiver<Arc<Identity>>,
     pub(super) relay: RelayAddress,
     pub(super) surroundings: Surroundings,
     pub(super) jobs: mpsc::Sender<Job>,
@@ -48,13 +49,14 @@ impl Keeper {
             }
             self.set_link(Link::Connecting { attempts: back_off.failures(), last: last.clone() });
             let begun = Since::now();
+            let identity = Arc::clone(&self.identity.borrow());
             number += 1;
             let (end, stood) = tokio::select! {
-                stood = stand_up(&self.identity, &self.relay, &self.surroundings.clock) => match stood {
+                stood = stand_up(&identity, &self.relay, &self.surroundings.clock) => match stood {
                     Ok(standing) => {
                         let stands = Since::now();
                         last = None;
-                        (self.serve(standing, ConnectionNumber(number)).await, stands.passed())
+                        (self.serve(standing, ConnectionNumber(number), &identity).await, stands.passed())
                     }
                     Err(reason) => (End::from(reason), Duration::ZERO),
                 },
@@ -86,7 +88,7 @@ impl Keeper {
     }
 
     /// Serves a connection and takes it down.
-    async fn serve(&mut self, standing: Standing, number: ConnectionNumber) -> End {
+    async fn serve(&mut self, standing: Standing, number: ConnectionNumber, identity: &Identity) -> End {
         let Standing { endpoint, exchange, welcome, exporter } = standing;
         let connection = exchange.connection().clone();
         let (carry, carried) = mpsc::unbounded_channel();
@@ -98,13 +100,14 @@ impl Keeper {
             inbox: welcome.inbox,
             crls: welcome.crls,
         };
-        let new = NewConnection { number, connected, exporter, carry };
+        let chain = identity.device().chain().to_vec();
+        let new = NewConnection { number, connected, exporter, carry, chain };
         if self.jobs.send(Job::Connected(Box::new(new))).await.is_err() {
             return ConnectError::Closed.into();
         }
         self.set_link(Link::Connected);
         let _ = self.events.send(ClientEvent::Connected);
-        self.speak_of_certificate();
+        self.speak_of_certificate(identity);
 
         let end = serve(exchange, number, self.jobs.clone(), carried, &mut self.wish).await;
         // Fails only if the thread has ended already.
@@ -124,8 +127,8 @@ impl Keeper {
         }
     }
 
-    fn speak_of_certificate(&self) {
-        let at = self.identity.valid_until();
+    fn speak_of_certificate(&self, identity: &Identity) {
+        let at = identity.valid_until();
         if at.since(self.surroundings.clock.now()) < CERTIFICATE_ENDS_SOON {
             let _ = self.events.send(ClientEvent::CertificateEnds { at });
         }

@@ -1,8 +1,8 @@
 //! Getting the next certificate while the present one is valid: asked for when it is time, and fetched whenever the
 //! administrator has answered, through the connection that stands anyway.
 //!
-//! The new certificate goes into the profile and is shown from the next opening of the client on. Nothing here fails
-//! loudly: as long as the present certificate is valid there is another time, and that it ends is told apart
+//! The new certificate goes into the profile and is shown from the next connection on. Nothing here fails loudly: as
+//! long as the present certificate is valid there is another time, and that it ends is told apart
 //! ([`ClientEvent::CertificateEnds`]).
 
 use std::sync::Arc;
@@ -30,7 +30,8 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 /// What is needed to get the next certificate.
 #[derive(Clone)]
 pub(crate) struct Renewing {
-    pub(super) identity: Arc<Identity>,
+    /// Who this device is, with the certificate that it has now.
+    pub(super) present: Arc<watch::Sender<Arc<Identity>>>,
     pub(super) profile: Profile,
     /// Weak, so that this keeps no client open.
     pub(super) jobs: mpsc::WeakSender<Job>,
@@ -38,12 +39,17 @@ pub(crate) struct Renewing {
 }
 
 impl Renewing {
-    /// Renews when it is time, for as long as the client is open; once, since what follows is for the next opening.
+    /// Who this device is, with the certificate that it has now.
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.present.borrow())
+    }
+
+    /// Renews when it is time, for as long as the client is open.
     pub(super) async fn keep(self, mut state: watch::Receiver<State>, events: broadcast::Sender<ClientEvent>) {
-        let device = self.identity.device();
-        let due = renewal::due(device.not_before(), device.valid_until());
         let mut wait = FIRST_WAIT;
         loop {
+            let identity = self.identity();
+            let due = renewal::due(identity.device().not_before(), identity.valid_until());
             let left = due.since(self.clock.now());
             if left > 0 {
                 tokio::select! {
@@ -60,7 +66,8 @@ impl Renewing {
             if let Ok(until) = self.once().await {
                 // Fails only if nobody listens.
                 let _ = events.send(ClientEvent::CertificateRenewed { until });
-                return;
+                wait = FIRST_WAIT;
+                continue;
             }
             tokio::select! {
                 () = pause(wait) => wait = (wait * 2).min(LONGEST_WAIT),
@@ -89,7 +96,8 @@ impl Renewing {
 
     /// Fetches the answer; asks, if that has not been done yet.
     async fn once(&self) -> Result<Timestamp, RenewError> {
-        let asked = renewal::request(self.identity.key(), self.identity.device())?;
+        let identity = self.identity();
+        let asked = renewal::request(identity.key(), identity.device())?;
         let request = MessageHash(renewal::hash(&asked));
         let fetched = match self.ask(Request::FetchRenewal(FetchRenewal { request })).await? {
             Err(Refusal::UnknownTicket) => {
@@ -106,10 +114,14 @@ impl Renewing {
         let [Reply::EnrolmentAnswer(answer)] = &fetched[..] else {
             return Err(RenewError::Fault(RelayFault::WrongAnswer));
         };
-        let (present, roots) = (self.identity.device(), self.identity.region_roots());
+        let (present, roots) = (identity.device(), identity.region_roots());
         let next = renewal::accept(&answer.answer, &asked, present, roots, self.clock.now())?;
         self.profile.clone().store_chain(next.chain()).map_err(|error| RenewError::Io(error.kind()))?;
-        Ok(next.valid_until())
+        let until = next.valid_until();
+        if let Some(renewed) = identity.renewed(next) {
+            self.present.send_replace(Arc::new(renewed));
+        }
+        Ok(until)
     }
 
     async fn ask(&self, request: Request) -> Result<Result<Vec<Reply>, Refusal>, RenewError> {

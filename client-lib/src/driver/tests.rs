@@ -6,3 +6,4 @@ mod offender;
 mod order;
 mod real;
 pub(super) mod relay;
+mod renewing;

@@ -48,6 +48,17 @@ impl Identity {
         Ok(Self { device, key, seed, region_roots, relay_roots })
     }
 
+    /// The same device with its next certificate, which is of the same key.
+    pub(crate) fn renewed(&self, next: VerifiedDevice) -> Option<Self> {
+        Some(Self {
+            device: next,
+            key: PrivateKey::from_ed25519_seed(&self.seed).ok()?,
+            seed: self.seed.clone(),
+            region_roots: self.region_roots.clone(),
+            relay_roots: self.relay_roots.clone(),
+        })
+    }
+
     /// The device of the certificate.
     pub(crate) fn device(&self) -> &VerifiedDevice {
         &self.device

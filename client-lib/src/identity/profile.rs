@@ -147,7 +147,7 @@ impl Profile {
     }
 
     /// Puts a renewed certificate, which the caller has checked, in the place of the present one: whole or not at all.
-    /// A client that is open goes on with the former one until it is opened again.
+    /// A client that is open shows it from its next connection on.
     pub(crate) fn store_chain(&mut self, chain: &[CertificateDer<'static>]) -> std::io::Result<()> {
         use std::io::Write as _;
         let beside = self.folder.join(format!(".{DEVICE}.next"));

@@ -11,6 +11,7 @@ use openmls::prelude::{
 };
 use openmls_rust_crypto::RustCrypto;
 use openmls_traits::signatures::{Signer, SignerError};
+use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::credentials::{DeviceCredentials, credential};
@@ -87,6 +88,19 @@ impl Party {
     /// What the device's certificate says.
     pub(crate) fn verified(&self) -> &VerifiedDevice {
         &self.own
+    }
+
+    /// Takes up a renewed certificate of the same key and address.
+    pub(crate) fn show(&mut self, chain: &[CertificateDer<'static>]) {
+        if chain == self.own.chain() {
+            return;
+        }
+        let credential = credential(chain);
+        if let Ok(renewed) = self.leaves.ever(&credential, self.signer.public())
+            && renewed.address() == self.own.address()
+        {
+            (self.own, self.identity.credential) = (renewed, credential);
+        }
     }
 
     pub(crate) fn signer(&self) -> &DeviceSigner {
