@@ -84,6 +84,7 @@ async fn follow(session: &Session, arguments: &FollowArguments, profile: &Path, 
     last = print_after(&case, last, false, output).await?;
     session.viewed(view.case, "items", last.0.saturating_sub(first.0)).await?;
     in_step(&view)?;
+    session.warn_of_revoked(view.case).await?;
     output.note(&say!("following", title = visible(&view.title)));
 
     let mut typed = arguments.talk.then(typed_lines);

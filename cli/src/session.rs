@@ -137,6 +137,13 @@ impl Session {
         Ok(self.client.record(note).await?)
     }
 
+    /// Warns of those in a case who are known to be revoked and whom nobody has taken out yet.
+    pub(crate) async fn warn_of_revoked(&self, case: CaseId) -> Outcome {
+        let found = revoked(&self.client).await?.into_iter().filter(|(of, _, _)| *of == case);
+        found.for_each(|(_, warning, _)| self.output.warning(&warning));
+        Ok(())
+    }
+
     /// Tells the relay what has been read, closes the store, and warns of what has happened meanwhile.
     pub(crate) async fn close(self) {
         if let Some(archive) = &self.archive

@@ -164,6 +164,13 @@ fn who_cannot_take_a_leaver_out_is_told_of_them_by_every_command() {
     assert!(list.err.contains("anne@politie.example: revoked and still in the case"), "{list:?}");
     let shown = place.run(&["--profile", "bo", "--offline", "--lang", "nl", "case", "show", "fam"]).ok();
     assert!(shown.out.contains("(ingetrokken, nog niet eruit)"), "{shown:?}");
+    let mut follow = place.kring(&["--profile", "bo", "--offline", "follow", "fam"]);
+    let mut following = Running(follow.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts"));
+    let told = BufReader::new(following.0.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let warned =
+        told.take_while(|line| !line.starts_with("Following")).any(|line| line.contains("revoked and still in"));
+    assert!(warned, "and by one that goes on");
+    drop(following);
     let numbers = place.run(&["--profile", "bo", "--offline", "case", "verify", "fam"]).ok();
     assert!(numbers.out.contains("(revoked, not out yet)"), "{numbers:?}");
 }

@@ -84,7 +84,7 @@ fn two_people_of_two_organisations_talk_and_every_line_has_its_documented_fields
     let shown = bo(&["case", "show", "fam"]).ok().json();
     assert_eq!(
         fields(&shown[1]),
-        ["address", "device", "function", "leaving", "name", "organisation", "own", "role", "type"]
+        ["address", "device", "function", "leaving", "name", "organisation", "own", "revoked", "role", "type"]
     );
     let status = anne(&["status"]).ok().json();
     assert_eq!(

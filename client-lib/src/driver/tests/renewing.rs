@@ -21,7 +21,7 @@ fn shown(connection: &Connection) -> CertificateDer<'static> {
 
 /// Answers until the connection ends, or KeyPackages come if `until_published`; gives these back.
 async fn serve(connection: &Connection, granted: &Granted, until_published: bool) -> Vec<Payload> {
-    let mut asked = None;
+    let mut asked: Option<Vec<u8>> = None;
     while let Some((mut answer, request)) = next_request(connection).await {
         let last = match request {
             Request::FetchRenewal(_) => match &asked {
