@@ -239,6 +239,12 @@ impl World {
         self.publish_list(self.now.plus(30 * Timestamp::DAY));
     }
 
+    /// The organisation takes its last revocation back.
+    pub(super) fn readmit_last(&mut self) {
+        self.revoked.pop();
+        self.publish_list(self.now.plus(30 * Timestamp::DAY));
+    }
+
     /// The organisation publishes its list anew, and promises the next one.
     pub(super) fn publish_list(&mut self, next: Timestamp) {
         self.list += 1;

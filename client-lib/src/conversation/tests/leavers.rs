@@ -165,15 +165,24 @@ fn a_removal_that_is_due_no_more_is_waited_for_no_more() {
     world.settle();
     assert_eq!(world.core(1).members(world.case).unwrap().len(), 2, "anne was first");
     assert!(!world.core(1).is_removing());
-    // Bert wishes to leave, and then takes nobody out.
+    // Dirk is admitted again before anybody's turn has come.
     let dirk = world.device("dirk", 1);
     world.settle();
     world.add(0, "dirk", Role::Member);
     world.settle();
-    let case = world.case;
     world.disconnect(0);
-    world.disconnect(dirk);
     world.revoke(dirk);
+    world.settle();
+    assert!(world.core(1).is_removing());
+    world.readmit_last();
+    world.pass(5_000);
+    assert!(!world.core(1).is_removing());
+    assert_eq!(world.core(1).members(world.case).unwrap().len(), 3);
+    // Dirk wishes to leave; then bert does, who carries nothing out any more.
+    let case = world.case;
+    world.connect(dirk);
+    world.settle();
+    world.command(dirk, Command::Leave { case });
     world.settle();
     assert!(world.core(1).is_removing());
     world.command(1, Command::Leave { case });
