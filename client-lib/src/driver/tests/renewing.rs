@@ -63,6 +63,7 @@ async fn a_renewed_certificate_is_shown_on_the_next_connection_and_in_what_is_pu
         (shown(&first), shown(&second), serve(&second, &granted, true).await)
     });
     let mut events = client.events();
+    client.connected().await.expect("connected");
     let until = client.renew_certificate(Duration::from_secs(60)).await.expect("renewed");
     assert_eq!((until, client.status().certificate_until), (next.valid_until(), next.valid_until()));
     client.disconnect();
