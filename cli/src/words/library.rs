@@ -331,6 +331,7 @@ impl Told for OwnFault {
             Self::Root => say!("own-fault-root"),
             Self::Usage => say!("own-fault-usage"),
             Self::Key => say!("own-fault-key"),
+            Self::Organisation => say!("own-fault-organisation"),
             Self::Other => say!("own-fault-other"),
         }
     }

@@ -2,7 +2,9 @@
 //! beside a member that breaks the rules.
 
 mod failures;
+mod impostors;
 mod offender;
 mod order;
 mod real;
 pub(super) mod relay;
+mod renewing;
