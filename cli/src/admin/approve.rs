@@ -18,6 +18,7 @@ use super::keys::Keys;
 use super::office::Pass;
 use super::organisation::Organisation;
 use super::relay::used::{self, UsedRelay};
+use super::revoke::ListSigned;
 use super::{folder, lists};
 use crate::clock::{self, Stopwatch};
 use crate::outcome::{Cause, Failure, Outcome};
@@ -65,8 +66,9 @@ pub(super) async fn approve(
 
 /// Looks until something was decided, or the time is over.
 async fn once(desks: Desks<'_>, wait: Duration, output: Output) -> Outcome {
-    let Desks { mut desks, relays, .. } = desks;
+    let Desks { mut desks, relays, folder, keys, .. } = desks;
     let begun = Stopwatch::start();
+    publish_lists(&desks, folder, keys, output).await?;
     let mut offices = Vec::new();
     for (place, desk) in desks.iter().enumerate() {
         for relay in &relays {
@@ -90,6 +92,26 @@ async fn once(desks: Desks<'_>, wait: Duration, output: Output) -> Outcome {
     }
     for (_, office) in offices {
         office.close().await;
+    }
+    Ok(())
+}
+
+/// Signs and hands over the list of each organisation that has none yet, or whose list is half over. Who comes in by
+/// an approval is told of no leaver by a relay that hides the organisation's first list, so there is one before.
+async fn publish_lists(desks: &[Desk], folder: &Path, keys: &Keys, output: Output) -> Outcome {
+    for desk in desks {
+        if !lists::is_due(&desk.organisation, clock::now())? {
+            continue;
+        }
+        let signed = lists::of_organisation(&desk.organisation, lists::DAYS_BY_HAND, keys)?;
+        for list in &signed {
+            output.print(&ListSigned::of(list))?;
+        }
+        super::office::hand_over(&signed, &desk.pass, folder, output).await?;
+        output.note(
+            "Until the next list is due, sign it with `kring admin approve` or `kring admin crl refresh`, or leave\n\
+             `kring admin approve --auto` running: without it, members are warned, and three days later stop sending.",
+        );
     }
     Ok(())
 }
@@ -119,14 +141,24 @@ async fn always(mut desks: Desks<'_>, folder: &Path, output: Output) -> Outcome 
         let now = clock::now();
         let mut trouble = desks.keep_up().err().map(|failure| failure.what);
         let Desks { desks: served, relays, keys, .. } = &mut desks;
+        let mut of_region = None;
+        if lists::is_regions_due(folder, now)? {
+            match lists::of_region(folder, lists::DAYS, keys) {
+                Ok(signed) => of_region = Some(signed),
+                Err(failure) => trouble = Some(failure.what),
+            }
+        }
         for desk in served.iter_mut() {
             if !desk.pass.is_fresh(now) {
                 desk.pass = Pass::issue(&desk.organisation, &desk.authority)?;
                 desk.offices.clear();
             }
-            if lists::is_due(&desk.organisation, true, now)? {
-                desk.lists = lists::of_organisation(&desk.organisation, lists::DAYS, keys)?;
+            if lists::is_due(&desk.organisation, now)? {
+                desk.lists.retain(|list| list.issuer.is_none());
+                desk.lists.extend(lists::of_organisation(&desk.organisation, lists::DAYS, keys)?);
             }
+            // A region has no way of its own to the relays.
+            desk.lists.extend(of_region.take());
             if !desk.lists.is_empty() {
                 match super::office::hand_over(&desk.lists, &desk.pass, folder, output).await {
                     Ok(()) => desk.lists.clear(),

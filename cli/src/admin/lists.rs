@@ -22,6 +22,9 @@ use crate::outcome::Outcome;
 /// be off over the holidays' longest weekend.
 pub(super) const DAYS: u64 = 7;
 
+/// How long a list is good that an administrator has signed who approves by hand: nobody is there to sign every week.
+pub(super) const DAYS_BY_HAND: u64 = 30;
+
 /// A list that has just been signed.
 pub(super) struct Signed {
     /// The list.
@@ -38,15 +41,28 @@ pub(super) struct Signed {
     pub(super) next: Timestamp,
 }
 
-/// Whether a list of an organisation should be signed anew: half of its time is over, or there is none and `first` is
-/// wanted.
-pub(super) fn is_due(organisation: &Organisation, first: bool, now: Timestamp) -> Outcome<bool> {
+/// Whether a list of an organisation should be signed: there is none, which a relay could hide for ever, since nobody
+/// would miss it; or half of its time is over.
+pub(super) fn is_due(organisation: &Organisation, now: Timestamp) -> Outcome<bool> {
     let book = super::ledger::read(&organisation.place)?;
-    let serials = organisation.serials()?;
-    Ok(match book.newest_list(&serials) {
-        Some((at, next)) => now > at.plus(next.since(at) / 2),
-        None => first,
-    })
+    Ok(book.newest_list(&organisation.serials()?).is_none_or(|list| is_half_over(list, now)))
+}
+
+/// Whether the region's list should be signed anew: there is one, and half of its time is over. `false` without the
+/// region's root here.
+pub(super) fn is_regions_due(folder: &Path, now: Timestamp) -> Outcome<bool> {
+    let place = folder::region(folder);
+    if !place.is_dir() {
+        return Ok(false);
+    }
+    let root = crate::certificates::read(&place.join(folder::ROOT.0))?.swap_remove(0);
+    let newest = super::ledger::read(&place)?.newest_list(&[serial_of(&root)?.to_hex()]);
+    Ok(newest.is_some_and(|list| is_half_over(list, now)))
+}
+
+/// Of a list that was signed at the first and promises its successor by the second.
+fn is_half_over((at, next): (Timestamp, Timestamp), now: Timestamp) -> bool {
+    now > at.plus(next.since(at) / 2)
 }
 
 /// Signs an organisation's lists, one for each key with which it has signed something that is not long over.
@@ -111,4 +127,30 @@ fn has_living(book: &Book, authorities: &[String], now: Timestamp) -> bool {
                 && is_living(certificate.state)
                 && certificate.issued.what != Kind::Administrator
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_due_when_half_of_its_time_is_over_and_not_before() {
+        let (day, week) = (Timestamp::DAY, 7 * Timestamp::DAY);
+        for (next, now, due) in [
+            (week, 0, false),
+            (week, 3 * day, false),
+            (week, week / 2, false),
+            (week, week / 2 + 1, true),
+            (week, week, true),
+            (week, 400 * day, true),
+            // Its authority ends with it: there is nothing that could be promised beyond.
+            (0, 0, false),
+            (0, 1, true),
+        ] {
+            let at = Timestamp(1_000 * day);
+            assert_eq!(is_half_over((at, at.plus(next)), at.plus(now)), due, "{next} after {now}");
+        }
+        let (at, before) = (Timestamp(1_000 * day), Timestamp(999 * day));
+        assert!(!is_half_over((at, at.plus(week)), before), "a clock that was put back");
+    }
 }

@@ -110,6 +110,24 @@ fn who_is_invited_gets_a_certificate_when_the_administrator_says_yes_and_only_th
 }
 
 #[test]
+fn who_approves_by_hand_publishes_a_first_list_before_anybody_is_admitted_and_no_other_while_it_is_fresh() {
+    let town = Town::new();
+    town.invite("anne", &[]).ok();
+    assert_eq!(town.setup("anne", "anne.ticket", "1").code, 5);
+    let approved = town.approve("yes\n", &[]).ok();
+    let lines = approved.json();
+    let kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().expect("a type")).collect();
+    assert_eq!(kinds, ["list", "handed", "request", "signed"], "{approved:?}");
+    assert_eq!((&lines[0]["whose"], &lines[0]["number"]), (&"politie.example".into(), &1.into()));
+    assert_eq!((&lines[0]["revoked"], &lines[1]["number"]), (&0.into(), &1.into()), "nobody is on it");
+    let again = town.approve("yes\n", &["--wait", "0"]).ok();
+    assert!(again.json().is_empty(), "{again:?}");
+    let revoked =
+        town.place.run(&["admin", "revoke", "anne@politie.example", "--reason", "left", "--json"]).ok().json();
+    assert_eq!(of(&revoked, "list")[0]["number"], 2, "the leaver stands on the next");
+}
+
+#[test]
 fn used_expired_guessed_mistyped_and_foreign_tickets_are_refused_with_a_reason_each() {
     let town = Town::new();
     let _approving = town.approving();
