@@ -6,6 +6,7 @@ use kring_client::api::{CallError, ConnectError, NotDone, OpenError, OwnFault, R
 use kring_client::case::dossier::{DossierError, Unproven};
 use kring_client::case::{DraftError, DutyRefused, Refused};
 use kring_client::conversation::{CommandError, CommitRefused, Dropped, Held, NotAdded, Suspicion, Unbelieved};
+use kring_client::enrolment::{Denied, EnrolError, SealError};
 use kring_client::identity::ProfileError;
 use kring_client::identity::wipe::WipeError;
 use kring_client::store::StoreError;
@@ -214,6 +215,32 @@ impl Told for ConnectError {
             Self::Store(error) => error.told(),
             Self::Offline => say!("connect-offline"),
             Self::Closed => say!("call-closed"),
+        }
+    }
+}
+
+impl Told for EnrolError {
+    fn told(&self) -> String {
+        match self {
+            Self::Expired => say!("enrol-expired"),
+            Self::NotAnswered => say!("enrol-not-answered"),
+            Self::Guessed => say!("enrol-guessed"),
+            Self::NotTaken(refusal) => say!("enrol-not-taken", reason = refusal.told()),
+            Self::Denied(Denied::Administrator) => say!("enrol-denied"),
+            Self::Denied(Denied::Request) => say!("enrol-denied-request"),
+            Self::Refused(refusal) => refusal.told(),
+            Self::Connect(error) => error.told(),
+            Self::OtherAnswer => say!("enrol-other-answer"),
+            Self::Seal(SealError::Forged) => say!("enrol-forged"),
+            Self::Seal(SealError::Failed) => say!("enrol-failed"),
+            Self::OtherRegion => say!("enrol-other-region"),
+            Self::OtherRelay(untrusted) => say!("enrol-other-relay", reason = untrusted.to_string()),
+            Self::Certificate(untrusted) => say!("enrol-certificate", reason = untrusted.to_string()),
+            Self::Setup(error) => error.to_string(),
+            Self::Passphrase(folder) => say!("enrol-passphrase", path = folder.display().to_string()),
+            Self::Lock(error) => error.to_string(),
+            Self::Request(error) => error.to_string(),
+            Self::Io(kind) => say!("enrol-io", reason = kind.to_string()),
         }
     }
 }
