@@ -152,7 +152,10 @@ async fn add(session: &Session, device: &str, number: Option<String>, output: Ou
     while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, events.next()).await {
         if let Some(reason) = refused(&event, id) {
             // What to do stands behind a semicolon, and is said to those who add somebody else.
-            let told = reason.told();
+            let told = match reason {
+                NotAdded::Unknown => say!("device-unknown"),
+                reason => reason.told(),
+            };
             let told = told.split_once("; ").map_or(told.as_str(), |(what, _)| what);
             let what = say!("device-not-added", device = id.to_hex(), reason = told);
             return Err(Failure::advised(Cause::Refused, what, advice(reason)));

@@ -167,6 +167,7 @@ device-pending = not done in { $cases ->
 device-pending-advice = it is tried again whenever this device is online; warnings say what stands in the way
 device-not-added = the device { $device } was not added: { $reason }
 device-not-added-advice = read its number from the new device itself (`kring device show`); only devices of your own can be added
+device-unknown = the relay knows no such device of yours
 device-not-added-start = start the new device once, with `kring status` there, and add it again
 device-not-added-certificate = ask your organisation's administrator to invite that device anew
 device-not-added-list = tell your organisation's administrator, who signs a newer list; then add the device again

@@ -167,6 +167,7 @@ device-pending = niet gedaan in { $cases ->
 device-pending-advice = het wordt opnieuw geprobeerd zodra dit apparaat online is; waarschuwingen zeggen wat er in de weg staat
 device-not-added = het apparaat { $device } is niet toegevoegd: { $reason }
 device-not-added-advice = lees het nummer van het nieuwe apparaat zelf (`kring device show`); alleen eigen apparaten kunnen worden toegevoegd
+device-unknown = het relais kent geen apparaat van u met dit kenmerk
 device-not-added-start = start het nieuwe apparaat één keer, met `kring status` daar, en voeg het opnieuw toe
 device-not-added-certificate = vraag de beheerder van uw organisatie dat apparaat opnieuw uit te nodigen
 device-not-added-list = zeg het de beheerder van uw organisatie, die een nieuwere lijst ondertekent; voeg het apparaat dan opnieuw toe

@@ -49,6 +49,9 @@ pub(super) async fn uninvite(arguments: &UninviteArguments, folder: &Path, keys:
         for invited in &withdrawn.now {
             output.print(&Withdrawn::of(invited))?;
         }
+        if withdrawn.now.is_empty() && !withdrawn.all.is_empty() {
+            output.note("it was withdrawn before; the relays are told once more");
+        }
         if !withdrawn.all.is_empty() {
             closing.push((organisation, withdrawn.all));
         }

@@ -381,6 +381,9 @@ impl Told for Refusal {
             Self::Draining => say!("refusal-draining"),
             Self::Revoked => say!("refusal-revoked"),
             Self::NotFinal => say!("refusal-not-final"),
+            Self::UnknownTicket => say!("refusal-unknown-ticket"),
+            Self::TicketUsed => say!("refusal-ticket-used"),
+            Self::TicketExpired => say!("enrol-expired"),
             other => say!("refusal-technical", reason = other.to_string()),
         }
     }

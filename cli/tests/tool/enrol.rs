@@ -402,6 +402,9 @@ fn another_device_of_ones_own_is_added_by_its_number_and_by_no_other() {
     assert!(mistyped.err.contains("another number") && mistyped.out.is_empty(), "{mistyped:?}");
     assert_eq!(add(&other_id, &other).code, 3, "somebody else's device");
     assert_eq!(add(&id, "12345").code, 2);
+    let unknown = add("00112233445566778899aabbccddeeff", &number);
+    assert!(unknown.code == 3 && unknown.err.contains("knows no such device"), "{unknown:?}");
+    assert!(unknown.err.contains("start the new device once"), "its number is not what is wrong: {unknown:?}");
     let added = add(&id, &number).ok().json();
     assert_eq!((&added[0]["change"], &added[0]["cases"]), (&"added".into(), &1.into()));
     let listed = town.place.run(&["--profile", "anne", "--json", "device", "list"]).ok().json();
