@@ -18,6 +18,7 @@ mod organisation;
 mod region;
 pub(crate) mod relay;
 mod revoke;
+mod uninvite;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ EXAMPLES:
   kring admin relay use relay.region.example:4433
   kring admin invite a.jansen@politie.example --name \"Anne Jansen\" --function police
   kring admin approve
+  kring admin uninvite a.jansen@politie.example
   kring admin revoke a.jansen@politie.example --reason left
   kring admin list
   kring admin expiring --within 60d
@@ -81,6 +83,8 @@ enum What {
     Relay(relay::RelayCommand),
     /// Invite somebody: make a ticket with which a new device gets its certificate
     Invite(invite::InviteArguments),
+    /// Withdraw an invitation: its ticket opens nothing any more
+    Uninvite(uninvite::UninviteArguments),
     /// Sign what new devices and devices whose certificate ends have asked for
     Approve(approve::ApproveArguments),
     /// Revoke a person, a device or an organisation, and tell the relays
@@ -135,6 +139,7 @@ pub(crate) async fn run(arguments: AdminArguments, global: &GlobalArguments, out
         What::Device(command) => device::run(command, &folder, &keys)?,
         What::Relay(command) => relay::run(command, &folder, &keys)?,
         What::Invite(arguments) => return invite::invite(arguments, &folder, &keys, output).await,
+        What::Uninvite(arguments) => return uninvite::uninvite(&arguments, &folder, &keys, output).await,
         What::Approve(arguments) => {
             return approve::approve(arguments, &folder, global.wait, &keys, output).await;
         }
@@ -163,6 +168,11 @@ fn span(text: &str) -> Result<u64, &'static str> {
         _ => return Err(WRONG),
     };
     number.checked_mul(unit).filter(|span| *span > 0).ok_or(WRONG)
+}
+
+/// For how many days something is valid: at least one.
+fn lifetime(text: &str) -> Result<u64, &'static str> {
+    text.parse().ok().filter(|days| *days > 0).ok_or("a number of days, at least one")
 }
 
 /// Something was made.
@@ -249,6 +259,12 @@ fn earlier(path: &Path, step: &str) -> Outcome<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_made_for_less_than_a_day() {
+        assert_eq!((lifetime("1"), lifetime("365")), (Ok(1), Ok(365)));
+        assert!(["0", "-1", "", "1d", "99999999999999999999"].iter().all(|text| lifetime(text).is_err()));
+    }
 
     #[test]
     fn a_time_has_a_number_and_a_unit() {

@@ -1,4 +1,4 @@
-//! Certificates as files: PEM (RFC 7468) in and out.
+//! Certificates as files: PEM (RFC 7468) in and out; and the form in which people compare the key of one to be.
 
 use std::path::Path;
 
@@ -37,6 +37,14 @@ pub(crate) fn read(path: &Path) -> Outcome<Vec<CertificateDer<'static>>> {
             "give a PEM file that begins with -----BEGIN CERTIFICATE-----",
         )),
     }
+}
+
+/// SHA-256 of a device's key, the first 16 bytes: enough to compare, short enough to read out.
+pub(crate) fn key_fingerprint(key: &[u8; 32]) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key);
+    let groups: Vec<String> =
+        hash.as_ref()[..16].chunks(2).map(|pair| data_encoding::HEXLOWER.encode(pair)).collect();
+    groups.join(" ")
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::arguments::GlobalArguments;
 use crate::lines::in_brackets;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
+use crate::prompt;
 use crate::session::Session;
 use crate::words::{Told, say};
 
@@ -142,7 +143,7 @@ async fn add(session: &Session, device: &str, number: Option<String>, output: Ou
         .ok_or_else(|| Failure::advised(Cause::Usage, say!("device-id-form"), say!("device-id-form-advice")))?;
     let number = match number {
         Some(number) => number,
-        None => ask_for_number(output)?,
+        None => ask_for_number(output).await?,
     };
     let number: SafetyNumber = number
         .parse()
@@ -154,13 +155,30 @@ async fn add(session: &Session, device: &str, number: Option<String>, output: Ou
     // What has happened until now is there to be read; nothing is waited for.
     while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, events.next()).await {
         if let Some(reason) = refused(&event, id) {
-            let what = say!("device-not-added", device = id.to_hex(), reason = reason.told());
-            return Err(Failure::advised(Cause::Refused, what, say!("device-not-added-advice")));
+            // What to do stands behind a semicolon, and is said to those who add somebody else.
+            let told = match reason {
+                NotAdded::Unknown => say!("device-unknown"),
+                reason => reason.told(),
+            };
+            let told = told.split_once("; ").map_or(told.as_str(), |(what, _)| what);
+            let what = say!("device-not-added", device = id.to_hex(), reason = told);
+            return Err(Failure::advised(Cause::Refused, what, advice(reason)));
         }
     }
     let there = devices(session).await?.get(&id).map_or(0, |line| line.cases);
     output.print(&ChangedLine { device: id.to_hex(), change: "added", cases: there })?;
     pending(lacking(session, id).await?)
+}
+
+/// What helps where a device of one's own is not added.
+fn advice(reason: &NotAdded) -> String {
+    match reason {
+        NotAdded::OtherNumber | NotAdded::KeyPackage | NotAdded::Impostor(_) => say!("device-not-added-advice"),
+        NotAdded::Unknown | NotAdded::NoKeyPackage | NotAdded::InboxFull => say!("device-not-added-start"),
+        NotAdded::Revoked | NotAdded::Certificate => say!("device-not-added-certificate"),
+        NotAdded::StaleList => say!("device-not-added-list"),
+        NotAdded::Already => say!("device-not-one-advice"),
+    }
 }
 
 /// Why a device is not added, if that is what has happened.
@@ -229,14 +247,13 @@ async fn devices(session: &Session) -> Outcome<BTreeMap<DeviceId, DeviceLine>> {
     Ok(devices)
 }
 
-fn ask_for_number(output: Output) -> Outcome<String> {
+async fn ask_for_number(output: Output) -> Outcome<String> {
     if io::stdin().is_terminal() {
         output.note(&say!("device-type-number"));
     }
-    let mut line = String::new();
-    io::stdin().read_line(&mut line).map_err(|error| {
+    let line = prompt::line().await.map_err(|error| {
         let what = say!("device-no-input", reason = error.to_string());
         Failure::advised(Cause::Failed, what, say!("device-no-input-advice"))
     })?;
-    Ok(line)
+    Ok(line.unwrap_or_default())
 }

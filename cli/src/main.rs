@@ -25,6 +25,7 @@ mod outcome;
 mod output;
 mod passphrase;
 mod plan;
+mod prompt;
 mod read;
 mod references;
 mod relay;
@@ -71,8 +72,12 @@ fn main() -> ExitCode {
                 _ = tokio::signal::ctrl_c() => Ok(()),
             }
         }),
-        Command::Admin(arguments) => block_on(interruptible(admin::run(arguments, &global, output))),
-        Command::Setup(arguments) => block_on(interruptible(setup::run(arguments, &global, output))),
+        Command::Admin(arguments) => {
+            block_on(stopped_with(say!("stopped-admin-advice"), admin::run(arguments, &global, output)))
+        }
+        Command::Setup(arguments) => {
+            block_on(stopped_with(say!("stopped-setup-advice"), setup::run(arguments, &global, output)))
+        }
         Command::Directory(command) => block_on(interruptible(directory::run(command, &global, output))),
         Command::Demo(arguments) => block_on(demo::run(arguments, output)),
         Command::Bench(arguments) => block_on(interruptible(bench::run(arguments, output))),
@@ -102,13 +107,14 @@ fn main() -> ExitCode {
 
 /// Runs a command to its end, or until Ctrl-C. What was stored stays; what was under way goes on the next time.
 async fn interruptible(command: impl Future<Output = Outcome>) -> Outcome {
+    stopped_with(say!("stopped-advice"), command).await
+}
+
+/// The same, with this advice at Ctrl-C.
+async fn stopped_with(advice: String, command: impl Future<Output = Outcome>) -> Outcome {
     tokio::select! {
         done = command => done,
-        _ = tokio::signal::ctrl_c() => Err(Failure::advised(
-            Cause::Interrupted,
-            say!("stopped"),
-            say!("stopped-advice"),
-        )),
+        _ = tokio::signal::ctrl_c() => Err(Failure::advised(Cause::Interrupted, say!("stopped"), advice)),
     }
 }
 

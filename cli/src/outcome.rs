@@ -62,7 +62,7 @@ impl Cause {
 }
 
 /// A command that ended without doing what was asked.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// Sort, which decides the exit code.
     pub(crate) cause: Cause,

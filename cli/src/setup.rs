@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::admin::folder::{DEVICE, REGION};
 use crate::admin::keys::Keys;
 use crate::arguments::GlobalArguments;
-use crate::certificates;
+use crate::certificates::{self, key_fingerprint};
 use crate::clock;
 use crate::lines::visible;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -79,7 +79,13 @@ pub(crate) async fn run(arguments: SetupArguments, global: &GlobalArguments, out
 
 /// Sets up with a ticket.
 async fn enrol(ticket: &Path, global: &GlobalArguments, output: Output) -> Outcome {
-    let text = if ticket == Path::new("-") { typed(output)? } else { from_file(ticket)? };
+    let text = if ticket == Path::new("-") {
+        // On a thread of its own, so that Ctrl-C ends it.
+        let typed = tokio::task::spawn_blocking(move || typed(output)).await;
+        typed.unwrap_or_else(|error| Err(Failure::new(Cause::Internal, error)))?
+    } else {
+        from_file(ticket)?
+    };
     let ticket = Ticket::from_text(&text).map_err(|error| Failure::new(Cause::Usage, error))?;
     if ticket.expires < clock::now() {
         output.note(&say!("ticket-late"));
@@ -94,6 +100,8 @@ async fn enrol(ticket: &Path, global: &GlobalArguments, output: Output) -> Outco
     let unlock = global.passphrase.choose()?;
     let enrolment = Enrolment::begin(&global.profile, ticket, &unlock)?;
     output.note(&say!("ticket-waiting"));
+    let key = key_fingerprint(&enrolment.public_key()?);
+    output.note(&say!("ticket-key", key = key.as_str()));
     let enrolled = enrolment.enrol(&Surroundings::default(), global.wait).await?;
     output.print(&Enrolled {
         profile: enrolled.profile.folder().to_owned(),
@@ -102,6 +110,7 @@ async fn enrol(ticket: &Path, global: &GlobalArguments, output: Output) -> Outco
         organisation: enrolled.device.organisation().to_string(),
         function: enrolled.device.function().to_string(),
         until: clock::rfc3339(enrolled.device.valid_until()),
+        key,
     })
 }
 
@@ -189,7 +198,9 @@ impl From<EnrolError> for Failure {
     fn from(error: EnrolError) -> Self {
         let cause = match error {
             EnrolError::NotAnswered => Cause::Pending,
-            EnrolError::Expired
+            EnrolError::Guessed
+            | EnrolError::NotTaken(_)
+            | EnrolError::Expired
             | EnrolError::Denied(_)
             | EnrolError::Refused(_)
             | EnrolError::OtherAnswer
@@ -202,7 +213,7 @@ impl From<EnrolError> for Failure {
             EnrolError::Connect(error) => return error.into(),
             EnrolError::Setup(error) => return error.into(),
         };
-        Self::new(cause, error)
+        Self::told(cause, &error)
     }
 }
 
@@ -234,6 +245,7 @@ struct Enrolled {
     organisation: String,
     function: String,
     until: String,
+    key: String,
 }
 
 impl Line for Enrolled {

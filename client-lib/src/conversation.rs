@@ -358,11 +358,33 @@ impl Conversation {
         case: CaseId,
         plan: impl Fn(&Group) -> crate::mls::group::Plan,
     ) -> (GroupId, Epoch, Vec<u8>, kring_protocol::ids::AccessKey) {
+        self.forge(case, |group, party, tx| group.commit_beside_the_gate(party, tx, plan(group)))
+    }
+
+    /// Makes a Commit in which its leaf becomes that of another program, and forgets it.
+    #[cfg(test)]
+    pub(crate) fn forge_signer(
+        &mut self,
+        case: CaseId,
+        wearer: &Party,
+    ) -> (GroupId, Epoch, Vec<u8>, kring_protocol::ids::AccessKey) {
+        self.forge(case, |group, party, tx| group.new_signer_beside_the_gate(party, tx, wearer))
+    }
+
+    #[cfg(test)]
+    fn forge(
+        &mut self,
+        case: CaseId,
+        commit: impl FnOnce(
+            &mut Group,
+            &Party,
+            &crate::store::Transaction<'_>,
+        ) -> (Vec<u8>, kring_protocol::ids::AccessKey),
+    ) -> (GroupId, Epoch, Vec<u8>, kring_protocol::ids::AccessKey) {
         let (id, epoch, _) = self.authenticator(case).expect("read").expect("in the case");
         let tx = self.store.begin().expect("a transaction");
         let mut group = Group::load(&tx.rows(), id).expect("read").expect("a group");
-        let plan = plan(&group);
-        let (message, key) = group.commit_beside_the_gate(&self.party, &tx, plan);
+        let (message, key) = commit(&mut group, &self.party, &tx);
         (id, epoch, message, key)
     }
 

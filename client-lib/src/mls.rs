@@ -55,6 +55,8 @@ pub(crate) fn chain_of(credential: &openmls::prelude::Credential) -> Vec<rustls_
 }
 
 #[cfg(test)]
+pub(crate) mod disguises;
+#[cfg(test)]
 mod impostors;
 #[cfg(test)]
 mod tests;

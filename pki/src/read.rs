@@ -105,6 +105,11 @@ impl<'a> Certificate<'a> {
         })
     }
 
+    /// The common name.
+    pub(crate) fn name(&self) -> Option<DisplayName> {
+        self.attribute(&OID_X509_COMMON_NAME)
+    }
+
     /// The one attribute of this kind in the subject.
     fn attribute(&self, kind: &Oid<'_>) -> Option<DisplayName> {
         let mut found = self.0.subject().iter_attributes().filter(|attribute| attribute.attr_type() == kind);

@@ -65,6 +65,7 @@ pub struct VerifiedDevice {
     not_after: Timestamp,
     valid_until: Timestamp,
     root: IssuerId,
+    region: Option<DisplayName>,
     crl: Option<CrlSeen>,
     chain: [CertificateDer<'static>; 2],
 }
@@ -126,6 +127,11 @@ impl VerifiedDevice {
         self.root
     }
 
+    /// What that root calls its region; `None`: it gives no name that can be shown.
+    pub fn region(&self) -> Option<&DisplayName> {
+        self.region.as_ref()
+    }
+
     /// The newest CRL of the organisation that the check used; `None` if there was none.
     pub fn crl(&self) -> Option<CrlSeen> {
         self.crl
@@ -180,6 +186,7 @@ pub fn verify_device(
         not_after,
         valid_until: not_after.min(issuer.validity().1),
         root: issuer_id(&path.root).ok_or(Untrusted::Unreadable)?,
+        region: Certificate::parse(&path.root).and_then(|root| root.name()),
         crl: path.crl,
         chain: [path.leaf.clone().into_owned(), organisation_certificate.clone()],
     })

@@ -99,7 +99,7 @@ dropped-nothing-to-do = there is nothing left to do
 dropped-last-of-coordinator = the coordinator hands the case to somebody else before the last device leaves
 dropped-relay = the relay does not take it: { $reason }
 
-not-added-unknown = nobody at this address can be added; ask them to start their device once
+not-added-unknown = nobody at this address can be added: they have left, or have not started a device yet; in that case ask them to start it once
 not-added-no-key-package = the device has nothing prepared to be added with; ask them to start it once
 not-added-inbox-full = the device's inbox is full; ask them to start it once
 not-added-revoked = the device's certificate has been revoked
@@ -179,4 +179,5 @@ own-fault-expired = it, or that of its organisation, is not valid at this time
 own-fault-root = the relay does not know its region
 own-fault-usage = it was made for something else
 own-fault-key = it names another key than this device's
-own-fault-other = its organisation could not issue it, or it is not in order
+own-fault-organisation = its organisation could not issue it
+own-fault-other = it is not in order

@@ -99,7 +99,7 @@ dropped-nothing-to-do = er valt niets meer te doen
 dropped-last-of-coordinator = de regisseur draagt de casus aan iemand anders over voordat het laatste apparaat vertrekt
 dropped-relay = het relais neemt het niet aan: { $reason }
 
-not-added-unknown = niemand met dit adres kan worden toegevoegd; vraag hun om het apparaat één keer te starten
+not-added-unknown = niemand met dit adres kan worden toegevoegd: ze zijn vertrokken, of hebben nog geen apparaat gestart; vraag hun in dat geval om het één keer te starten
 not-added-no-key-package = het apparaat heeft niets klaarstaan om mee te worden toegevoegd; vraag hun om het één keer te starten
 not-added-inbox-full = de postbus van het apparaat is vol; vraag hun om het één keer te starten
 not-added-revoked = het certificaat van het apparaat is ingetrokken
@@ -179,4 +179,5 @@ own-fault-expired = het, of dat van de organisatie, is op dit moment niet geldig
 own-fault-root = het relais kent de regio niet
 own-fault-usage = het is voor iets anders gemaakt
 own-fault-key = het noemt een andere sleutel dan die van dit apparaat
-own-fault-other = de organisatie mocht het niet uitgeven, of het is niet in orde
+own-fault-organisation = de organisatie mocht het niet uitgeven
+own-fault-other = het is niet in orde

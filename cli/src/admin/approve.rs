@@ -7,6 +7,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
@@ -18,7 +19,8 @@ use super::keys::Keys;
 use super::office::Pass;
 use super::organisation::Organisation;
 use super::relay::used::{self, UsedRelay};
-use super::{folder, lists};
+use super::revoke::ListSigned;
+use super::{folder, lists, region};
 use crate::clock::{self, Stopwatch};
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
@@ -65,8 +67,9 @@ pub(super) async fn approve(
 
 /// Looks until something was decided, or the time is over.
 async fn once(desks: Desks<'_>, wait: Duration, output: Output) -> Outcome {
-    let Desks { mut desks, relays, .. } = desks;
+    let Desks { mut desks, relays, folder, keys, .. } = desks;
     let begun = Stopwatch::start();
+    publish_lists(&mut desks, folder, keys, output).await?;
     let mut offices = Vec::new();
     for (place, desk) in desks.iter().enumerate() {
         for relay in &relays {
@@ -90,6 +93,26 @@ async fn once(desks: Desks<'_>, wait: Duration, output: Output) -> Outcome {
     }
     for (_, office) in offices {
         office.close().await;
+    }
+    Ok(())
+}
+
+/// Signs and hands over the list of each organisation that has none yet, or whose list is half over. Who comes in by
+/// an approval is told of no leaver by a relay that hides the organisation's first list, so there is one before.
+async fn publish_lists(desks: &mut [Desk], folder: &Path, keys: &Keys, output: Output) -> Outcome {
+    for desk in desks {
+        if !lists::is_due(&desk.organisation, clock::now())? {
+            continue;
+        }
+        desk.lists = lists::of_organisation(&desk.organisation, folder, lists::DAYS_BY_HAND, keys)?;
+        for list in &desk.lists {
+            output.print(&ListSigned::of(list))?;
+        }
+        desk.hand_over(folder, keys).await?;
+        output.note(
+            "Until the next list is due, sign it with `kring admin approve` or `kring admin crl refresh`, or leave\n\
+             `kring admin approve --auto` running: without it, members are warned, and three days later stop sending.",
+        );
     }
     Ok(())
 }
@@ -119,19 +142,26 @@ async fn always(mut desks: Desks<'_>, folder: &Path, output: Output) -> Outcome 
         let now = clock::now();
         let mut trouble = desks.keep_up().err().map(|failure| failure.what);
         let Desks { desks: served, relays, keys, .. } = &mut desks;
+        let mut of_region = None;
+        if lists::is_regions_due(folder, now)? {
+            match lists::of_region(folder, lists::DAYS, keys) {
+                Ok(signed) => of_region = Some(signed),
+                Err(failure) => trouble = Some(failure.what),
+            }
+        }
         for desk in served.iter_mut() {
             if !desk.pass.is_fresh(now) {
-                desk.pass = Pass::issue(&desk.organisation, &desk.authority)?;
+                desk.pass = Rc::new(Pass::issue(&desk.organisation, &desk.authority)?);
                 desk.offices.clear();
             }
-            if lists::is_due(&desk.organisation, true, now)? {
-                desk.lists = lists::of_organisation(&desk.organisation, lists::DAYS, keys)?;
+            if lists::is_due(&desk.organisation, now)? {
+                desk.lists.retain(|list| list.domain().is_none());
+                desk.lists.extend(lists::of_organisation(&desk.organisation, folder, lists::DAYS, keys)?);
             }
+            // A region has no way of its own to the relays.
+            desk.lists.extend(of_region.take());
             if !desk.lists.is_empty() {
-                match super::office::hand_over(&desk.lists, &desk.pass, folder, output).await {
-                    Ok(()) => desk.lists.clear(),
-                    Err(failure) => trouble = Some(failure.what),
-                }
+                trouble = desk.hand_over(folder, keys).await.err().map(|failure| failure.what).or(trouble);
             }
             desk.offices.retain(|place, _| relays.iter().any(|relay| relay.address.to_string() == *place));
             for relay in relays.iter() {
@@ -187,19 +217,26 @@ impl<'k> Desks<'k> {
         if all.desks.is_empty() {
             return Err(Failure::advised(
                 Cause::Failed,
-                "there is no organisation in this folder",
+                "there is no organisation in this folder, or none that is not revoked",
                 "make it first: kring admin organisation new NAME --domain DOMAIN --function FUNCTION",
             ));
         }
         Ok(all)
     }
 
-    /// The organisations that are wanted now.
+    /// The organisations that are wanted now: without those that the region has revoked, which no relay admits.
     fn domains(&self) -> Outcome<Vec<String>> {
-        match &self.only {
-            Some(domain) => Ok(vec![domain.clone()]),
-            None => folder::organisations(self.folder),
+        if let Some(domain) = &self.only {
+            return Ok(vec![domain.clone()]);
         }
+        let revoked = region::revoked(self.folder)?;
+        let mut wanted = Vec::new();
+        for domain in folder::organisations(self.folder)? {
+            if !Organisation::find(self.folder, &domain)?.is_among(&revoked)? {
+                wanted.push(domain);
+            }
+        }
+        Ok(wanted)
     }
 
     /// Returns once another command has changed something in the folder that [`Self::keep_up`] takes in.
@@ -217,11 +254,13 @@ impl<'k> Desks<'k> {
         }
     }
 
-    /// Takes in what another command has changed in the folder: an authority that was renewed, a new organisation, the
-    /// relays.
+    /// Takes in what another command has changed in the folder: an authority that was renewed, an organisation that
+    /// is new or revoked, the relays.
     fn keep_up(&mut self) -> Outcome {
         self.relays = used::all(self.folder)?;
-        for domain in self.domains()? {
+        let domains = self.domains()?;
+        self.desks.retain(|desk| domains.contains(&desk.domain));
+        for domain in domains {
             let served = self.desks.iter().position(|desk| desk.domain == domain);
             if served.is_some_and(|place| self.desks[place].organisation.is_newest()) {
                 continue;

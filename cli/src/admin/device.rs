@@ -15,7 +15,7 @@ use super::folder::{self, DEVICE, NewFolder, REGION};
 use super::keys::Keys;
 use super::ledger::Kind;
 use super::organisation::{self, Organisation, function};
-use super::{Made, bad_address, display_name, not_issued};
+use super::{Made, bad_address, display_name, lifetime, not_issued};
 use crate::certificates::pem;
 use crate::clock;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -37,7 +37,7 @@ pub(super) enum DeviceCommand {
         #[arg(long, value_parser = label)]
         label: Option<String>,
         /// How many days it is valid; a year.
-        #[arg(long, default_value_t = 365)]
+        #[arg(long, default_value_t = 365, value_parser = lifetime)]
         days: u64,
     },
 }

@@ -25,7 +25,7 @@ use super::ledger::{Entry, Invited};
 use super::office::Pass;
 use super::organisation::{Organisation, function};
 use super::relay::used;
-use super::{bad_address, display_name, not_issued, serial_of, span};
+use super::{bad_address, display_name, lifetime, not_issued, serial_of, span};
 use crate::clock;
 use crate::lines::visible;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -49,7 +49,7 @@ pub(super) struct InviteArguments {
     #[arg(long, default_value = "3d", value_name = "TIME", value_parser = span)]
     valid: u64,
     /// How many days the certificate will be valid; a year.
-    #[arg(long, default_value_t = 365)]
+    #[arg(long, default_value_t = 365, value_parser = lifetime)]
     days: u64,
     /// Write the ticket into this new file, readable by you alone, and show nothing of it.
     #[arg(long, value_name = "FILE")]

@@ -47,6 +47,9 @@ pub(super) enum Entry {
         serial: String,
         /// Why, in the words of `kring admin revoke --reason`.
         reason: String,
+        /// Only this one was meant: its owner stays, and so do invitations of theirs.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        alone: bool,
     },
     /// A list of revoked certificates was signed.
     Listed {
@@ -232,7 +235,7 @@ mod tests {
     use super::*;
 
     fn revoked(serial: &str) -> Entry {
-        Entry::Revoked { at: 1, serial: serial.to_owned(), reason: "left".to_owned() }
+        Entry::Revoked { at: 1, serial: serial.to_owned(), reason: "left".to_owned(), alone: false }
     }
 
     fn serials(book: &Book) -> Vec<String> {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::folder;
 use super::ledger::{self, Book, Certificate, Kind, State};
+use super::uninvite::OpenInvitation;
 use crate::clock;
 use crate::lines::visible;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -25,14 +26,7 @@ pub(super) fn list(folder: &Path, all: bool, output: Output) -> Outcome {
             }
         }
         for invitation in book.invitations().iter().filter(|invitation| invitation.is_open(now)) {
-            let invited = invitation.invited;
-            output.print(&OpenInvitation {
-                name: &invited.name,
-                called: &invited.called,
-                function: &invited.function,
-                ticket: &invited.ticket,
-                until: clock::rfc3339(Timestamp(invited.until)),
-            })?;
+            output.print(&OpenInvitation::of(invitation.invited))?;
         }
     }
     Ok(())
@@ -146,22 +140,5 @@ impl Line for Shown<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// An invitation that waits for its device.
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "invitation")]
-struct OpenInvitation<'a> {
-    name: &'a str,
-    called: &'a str,
-    function: &'a str,
-    ticket: &'a str,
-    until: String,
-}
-
-impl Line for OpenInvitation<'_> {
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{:12} {} ({}) {}", "invited", visible(self.name), visible(self.called), self.function)
     }
 }

@@ -5,6 +5,7 @@
 //! good until they end, and its key still signs the list of those that were revoked. New certificates come from the
 //! newest. Renewing keeps the key unless a new one is asked for.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -16,7 +17,7 @@ use rustls_pki_types::CertificateDer;
 use super::folder::{self, NewFolder, ORGANISATION, PENDING_KEY, REGION};
 use super::keys::Keys;
 use super::ledger::{Entry, Issued, Kind, Ledger};
-use super::{Made, display_name, not_issued, region, serial_of, validity_of};
+use super::{Made, display_name, lifetime, not_issued, region, serial_of, validity_of};
 use crate::certificates::{self, pem};
 use crate::clock;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -35,7 +36,7 @@ pub(super) enum OrganisationCommand {
         #[arg(long = "function", required = true, value_name = "FUNCTION", value_parser = function)]
         functions: Vec<FunctionCode>,
         /// How many days it is valid; five years.
-        #[arg(long, default_value_t = 5 * 365)]
+        #[arg(long, default_value_t = 5 * 365, value_parser = lifetime)]
         days: u64,
     },
     /// Take in an authority that the region has signed: the organisation's own, or a renewed one.
@@ -68,7 +69,7 @@ pub(super) enum OrganisationCommand {
         #[arg(long = "function", value_name = "FUNCTION", value_parser = function)]
         functions: Vec<FunctionCode>,
         /// How many days it is valid; five years.
-        #[arg(long, default_value_t = 5 * 365)]
+        #[arg(long, default_value_t = 5 * 365, value_parser = lifetime)]
         days: u64,
     },
 }
@@ -287,6 +288,16 @@ impl Organisation {
     /// Whether the authority has not been renewed since this was found.
     pub(super) fn is_newest(&self) -> bool {
         generations(&self.place) == self.generations
+    }
+
+    /// Its domain, by which its folder is called.
+    pub(super) fn domain(&self) -> Outcome<String> {
+        Ok(self.subject()?.domain)
+    }
+
+    /// Whether the newest authority is among these serials: those that the region has revoked.
+    pub(super) fn is_among(&self, revoked: &BTreeSet<String>) -> Outcome<bool> {
+        Ok(self.serials()?.last().is_some_and(|serial| revoked.contains(serial)))
     }
 
     fn newest(&self) -> PathBuf {

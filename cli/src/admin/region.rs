@@ -1,5 +1,6 @@
 //! The region's root: made once, and used to say who is an organisation.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -9,9 +10,9 @@ use rustls_pki_types::CertificateDer;
 
 use super::folder::{self, NewFolder, ROOT};
 use super::keys::Keys;
-use super::ledger::{Entry, Issued, Kind, Ledger};
+use super::ledger::{self, Entry, Issued, Kind, Ledger, State};
 use super::organisation::function;
-use super::{Made, display_name, not_issued, serial_of, validity_of};
+use super::{Made, display_name, lifetime, not_issued, serial_of, validity_of};
 use crate::certificates::{self, pem};
 use crate::clock;
 use crate::outcome::{Failure, Outcome};
@@ -27,7 +28,7 @@ pub(super) enum RegionCommand {
         /// What the region is called.
         name: String,
         /// How many days the root is valid; 20 years.
-        #[arg(long, default_value_t = 20 * 365)]
+        #[arg(long, default_value_t = 20 * 365, value_parser = lifetime)]
         days: u64,
     },
     /// Sign the authority of an organisation that keeps its key to itself, from its request.
@@ -44,7 +45,7 @@ pub(super) enum RegionCommand {
         #[arg(long = "function", required = true, value_name = "FUNCTION", value_parser = function)]
         functions: Vec<FunctionCode>,
         /// How many days it is valid; five years.
-        #[arg(long, default_value_t = 5 * 365)]
+        #[arg(long, default_value_t = 5 * 365, value_parser = lifetime)]
         days: u64,
         /// Where to write the organisation's certificate, with the region's root after it.
         #[arg(long, value_name = "FILE")]
@@ -117,6 +118,14 @@ pub(super) fn certificate(folder: &Path) -> Outcome<CertificateDer<'static>> {
     Ok(certificates::read(&path)?.swap_remove(0))
 }
 
+/// Serials of what the region of this folder has revoked; none where there is no region.
+pub(super) fn revoked(folder: &Path) -> Outcome<BTreeSet<String>> {
+    let book = ledger::read(&folder::region(folder))?;
+    let certificates = book.certificates(clock::now()).into_iter();
+    let revoked = certificates.filter(|certificate| certificate.state == State::Revoked);
+    Ok(revoked.map(|certificate| certificate.issued.serial.clone()).collect())
+}
+
 /// Writes down that the region has signed an organisation; it takes the place of the one that it had.
 pub(super) fn issued(
     folder: &Path,
@@ -128,7 +137,7 @@ pub(super) fn issued(
     let earlier = ledger.book().certificates(clock::now()).into_iter().rev().find(|earlier| {
         earlier.issued.what == Kind::Organisation
             && earlier.issued.name == subject.domain
-            && earlier.state == super::ledger::State::Valid
+            && earlier.state == State::Valid
     });
     let replaces = earlier.map(|earlier| earlier.issued.serial.clone());
     let authority = serial_of(root.certificate())?;

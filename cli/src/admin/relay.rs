@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::folder::{self, DATABASE_KEY, NewFolder, REGION, RELAY, RELAY_CONFIG};
 use super::keys::Keys;
-use super::{Made, not_issued, region};
+use super::{Made, lifetime, not_issued, region};
 use crate::certificates::pem;
 use crate::clock;
 use crate::outcome::{Cause, Failure, Outcome};
@@ -33,7 +33,7 @@ pub(super) enum RelayCommand {
         #[arg(long, default_value = "127.0.0.1:4433", value_name = "ADDRESS:PORT")]
         listen: SocketAddr,
         /// How many days the certificate is valid; a year.
-        #[arg(long, default_value_t = 365)]
+        #[arg(long, default_value_t = 365, value_parser = lifetime)]
         days: u64,
     },
     /// Hand invitations, certificates and revocations of this folder's organisations to this relay too.

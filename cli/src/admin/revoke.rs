@@ -1,9 +1,11 @@
 //! `kring admin revoke` and `kring admin crl`: whom the relays and all clients turn away from now on.
 //!
-//! A person means all their devices at once, a domain the whole organisation (with the region's root here). What was
-//! revoked stays so; who comes back is invited anew. Written down first, then signed, then handed to the relays: whatever
-//! goes wrong on the way, `crl refresh` goes on with it.
+//! A person means all their devices at once, a domain the whole organisation (with the region's root here). With
+//! either go the invitations that are open: nobody comes back with a ticket of before. What was revoked stays so; who
+//! comes back is invited anew. Written down first, then signed, then handed to the relays: whatever goes wrong on the
+//! way, the same command or `crl refresh` goes on with it.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -16,10 +18,11 @@ use serde::Serialize;
 
 use super::folder;
 use super::keys::Keys;
-use super::ledger::{Entry, Ledger, REASONS, State};
+use super::ledger::{self, Entry, Invited, Kind, Ledger, REASONS, State};
 use super::lists::{self, Signed};
-use super::office::{self, Pass};
+use super::office::Ways;
 use super::organisation::Organisation;
+use super::uninvite::{self, OpenInvitation};
 use crate::clock;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
@@ -32,6 +35,9 @@ pub(super) struct RevokeArguments {
     /// Why: left, lost, replaced, unused or unsaid. Everybody who reads the list sees it.
     #[arg(long, value_parser = REASONS.map(|(word, _)| word))]
     reason: String,
+    /// Where one device is revoked: withdraw the open invitations of its owner too, as is done for a whole person.
+    #[arg(long)]
+    with_invitations: bool,
 }
 
 /// Arguments of `kring admin crl refresh`.
@@ -45,58 +51,129 @@ pub(super) struct RefreshArguments {
 /// Revokes, signs the lists that say so, and hands them to the relays.
 pub(super) async fn revoke(arguments: &RevokeArguments, folder: &Path, keys: &Keys, output: Output) -> Outcome {
     let now = clock::now();
-    let mut signed = Vec::new();
-    let mut found = false;
+    let region = folder::region(folder);
+    let whole = ledger::read(&region)?.find(&arguments.whom, now).iter().any(|certificate| {
+        certificate.issued.what == Kind::Organisation && certificate.issued.name == arguments.whom
+    });
+    let (mut known, mut revoked, mut news) = (false, false, false);
+    let (mut of_organisations, mut of_region, mut withdrawn) = (Vec::new(), Vec::new(), Vec::new());
     for domain in folder::organisations(folder)? {
         let organisation = Organisation::find(folder, &domain)?;
-        let (known, new) = write_down(&mut organisation.ledger()?, arguments, now, output)?;
-        found |= known;
-        if new {
-            signed.extend(lists::of_organisation(&organisation, lists::DAYS, keys)?);
+        let goes = whole && domain == arguments.whom;
+        let here = write_down(&mut organisation.ledger()?, arguments, goes, now, output)?;
+        if here.revoked {
+            let of_it = lists::of_organisation(&organisation, folder, lists::DAYS, keys)?;
+            if of_it.is_empty() {
+                output.note(&format!("{domain} is revoked, and with it everybody whom it has named"));
+            }
+            of_organisations.extend(of_it);
+        }
+        (known, revoked, news) = (known | here.known, revoked | here.revoked, news | here.news);
+        if !here.withdrawn.is_empty() {
+            withdrawn.push((organisation, here.withdrawn));
         }
     }
-    if folder::region(folder).is_dir() {
-        let (known, new) = write_down(&mut Ledger::open(&folder::region(folder))?, arguments, now, output)?;
-        found |= known;
-        if new {
-            signed.push(lists::of_region(folder, lists::DAYS, keys)?);
+    if region.is_dir() {
+        let here = write_down(&mut Ledger::open(&region)?, arguments, false, now, output)?;
+        if here.revoked {
+            of_region.push(lists::of_region(folder, lists::DAYS, keys)?);
         }
+        (known, revoked, news) = (known | here.known, revoked | here.revoked, news | here.news);
     }
-    if !found {
+    if !known {
         return Err(super::list::nobody(&arguments.whom));
     }
-    if signed.is_empty() {
-        output.note("all of it was revoked or had expired before; nothing has changed");
+    if of_organisations.is_empty() && of_region.is_empty() && withdrawn.is_empty() {
+        if !news {
+            output.note("all of it had expired before; nothing has changed");
+        }
         return Ok(());
     }
-    let handed = hand_over(&signed, folder, keys, output).await;
-    output.note(
-        "What was received before cannot be called back: it stays readable on the device, and the keys of what comes\n\
-         after are changed by the others in each case as soon as one of them is online.",
-    );
-    handed
-}
-
-/// Tells of the lists, and hands them to the relays.
-async fn hand_over(signed: &[Signed], folder: &Path, keys: &Keys, output: Output) -> Outcome {
-    for list in signed {
+    if !news {
+        output.note("all of it was revoked before; that is handed over again");
+    }
+    for list in of_organisations.iter().chain(&of_region) {
         output.print(&ListSigned::of(list))?;
     }
-    office::hand_over(signed, &pass(folder, keys)?, folder, output).await
+    let mut ways = Ways::open(folder, keys, output)?;
+    let people = ways.hand_over(&mut of_organisations).await;
+    let closed = uninvite::close(&withdrawn, &mut ways, keys).await;
+    // Last, since an organisation that it names can say nothing more afterwards.
+    let organisations = ways.hand_over(&mut of_region).await;
+    ways.close().await;
+    if revoked {
+        output.note(
+            "What was received before cannot be called back: it stays readable on the device, and the keys of what comes\n\
+             after are changed by the others in each case as soon as one of them is online.",
+        );
+    }
+    people.and(organisations).and(closed)
 }
 
-/// A way to the relays in the name of any organisation of the folder: who signed a list is what counts.
-fn pass(folder: &Path, keys: &Keys) -> Outcome<Pass> {
-    let domains = folder::organisations(folder)?;
-    let Some(domain) = domains.first() else {
-        return Err(Failure::advised(
-            Cause::Pending,
-            "the list is signed, and there is no organisation here in whose name it could be handed to a relay",
-            "take revoked.pem to an organisation's administrator: kring admin crl publish revoked.pem",
-        ));
-    };
-    let organisation = Organisation::find(folder, domain)?;
-    Pass::issue(&organisation, &organisation.open(keys)?)
+/// What of a ledger is meant.
+struct Meant {
+    /// There is something.
+    known: bool,
+    /// Something of it is on the list.
+    revoked: bool,
+    /// Something was written down.
+    news: bool,
+    /// Invitations whose tickets a relay may still know.
+    withdrawn: Vec<Invited>,
+}
+
+/// Writes down whatever of this ledger is meant and can still be used: certificates, and with a person, or an
+/// organisation that `goes`, the invitations.
+fn write_down(
+    ledger: &mut Ledger,
+    arguments: &RevokeArguments,
+    goes: bool,
+    now: Timestamp,
+    output: Output,
+) -> Outcome<Meant> {
+    let found = ledger.book().find(&arguments.whom, now);
+    let owners: BTreeSet<String> = found.iter().map(|certificate| certificate.issued.name.clone()).collect();
+    let alone = !arguments.with_invitations && !owners.iter().all(|owner| *owner == arguments.whom);
+    let living = found.iter().filter(|certificate| matches!(certificate.state, State::Valid | State::Replaced));
+    let lines: Vec<Revoked> = living
+        .map(|certificate| Revoked {
+            what: certificate.issued.what.as_str(),
+            name: certificate.issued.name.clone(),
+            device: certificate.issued.device.clone(),
+            serial: certificate.issued.serial.clone(),
+            reason: arguments.reason.clone(),
+        })
+        .collect();
+    let entries = lines.iter().map(|line| Entry::Revoked {
+        at: now.0,
+        serial: line.serial.clone(),
+        reason: line.reason.clone(),
+        alone,
+    });
+    let known = !found.is_empty();
+    let revoked = !lines.is_empty() || found.iter().any(|certificate| certificate.state == State::Revoked);
+    let is_theirs = |invited: &Invited| invited.name == arguments.whom || owners.contains(&invited.name);
+    let withdrawn =
+        uninvite::withdraw(ledger, entries.collect(), now, |invited| goes || !alone && is_theirs(invited))?;
+    for line in &lines {
+        output.print(line)?;
+    }
+    for invited in &withdrawn.now {
+        output.print(&uninvite::Withdrawn::of(invited))?;
+    }
+    if alone {
+        for left in ledger.book().invitations().iter().filter(|it| it.is_open(now) && is_theirs(it.invited)) {
+            output.note(&format!(
+                "{} still has an open invitation, until {}; withdraw it with `kring admin uninvite {}`",
+                left.invited.name,
+                clock::local(Timestamp(left.invited.until)),
+                OpenInvitation::short(&left.invited.ticket),
+            ));
+        }
+    }
+    let known = known || !withdrawn.all.is_empty();
+    let news = !lines.is_empty() || !withdrawn.now.is_empty();
+    Ok(Meant { known, revoked, news, withdrawn: withdrawn.all })
 }
 
 /// Hands over a list that was signed elsewhere.
@@ -107,53 +184,15 @@ pub(super) async fn publish(path: &Path, folder: &Path, keys: &Keys, output: Out
     let crl = Crl::from_der(&list).map_err(|error| Failure::new(Cause::Usage, error))?;
     // Whose it is shows by whose certificate its signature fits: one of ours, or else a region's.
     let mut issuer = None;
-    let mut whose = "the region".to_owned();
     for domain in folder::organisations(folder)? {
         for certificate in Organisation::find(folder, &domain)?.certificates()? {
             if crl.verify(&certificate).is_ok() {
-                issuer = Some(certificate);
-                whose.clone_from(&domain);
+                issuer = Some((domain.clone(), certificate));
             }
         }
     }
-    let crl = crl.seen();
-    let signed = Signed { list, issuer, number: crl.number, revoked: None, whose, next: crl.next_update };
-    hand_over(&[signed], folder, keys, output).await
-}
-
-/// Writes down whatever of this ledger is meant and can still be used: whether anything is meant, and whether anything
-/// of it was not revoked yet.
-fn write_down(
-    ledger: &mut Ledger,
-    arguments: &RevokeArguments,
-    now: Timestamp,
-    output: Output,
-) -> Outcome<(bool, bool)> {
-    let found = ledger.book().find(&arguments.whom, now);
-    let living = found.iter().filter(|certificate| matches!(certificate.state, State::Valid | State::Replaced));
-    let entries: Vec<Entry> = living
-        .clone()
-        .map(|certificate| Entry::Revoked {
-            at: now.0,
-            serial: certificate.issued.serial.clone(),
-            reason: arguments.reason.clone(),
-        })
-        .collect();
-    let lines: Vec<Revoked> = living
-        .map(|certificate| Revoked {
-            what: certificate.issued.what.as_str(),
-            name: certificate.issued.name.clone(),
-            device: certificate.issued.device.clone(),
-            serial: certificate.issued.serial.clone(),
-            reason: arguments.reason.clone(),
-        })
-        .collect();
-    let known = !found.is_empty();
-    ledger.append(entries)?;
-    for line in &lines {
-        output.print(line)?;
-    }
-    Ok((known, !lines.is_empty()))
+    let seen = crl.seen();
+    hand_over(vec![Signed::elsewhere(list, issuer, seen.number, seen.next_update)], folder, keys, output).await
 }
 
 /// Signs all lists of the folder anew, and hands them to the relays.
@@ -161,12 +200,34 @@ pub(super) async fn refresh(arguments: &RefreshArguments, folder: &Path, keys: &
     let mut signed = Vec::new();
     for domain in folder::organisations(folder)? {
         let organisation = Organisation::find(folder, &domain)?;
-        signed.extend(lists::of_organisation(&organisation, arguments.days, keys)?);
+        let of_it = lists::of_organisation(&organisation, folder, arguments.days, keys)?;
+        if of_it.is_empty() {
+            output.note(&format!("{domain} is revoked: nobody believes a list of it any more, and none is signed"));
+        }
+        signed.extend(of_it);
     }
     if folder::region(folder).is_dir() {
         signed.push(lists::of_region(folder, arguments.days, keys)?);
     }
-    hand_over(&signed, folder, keys, output).await
+    if signed.is_empty() {
+        return Err(Failure::advised(
+            Cause::Failed,
+            format!("there is no list to sign: {} holds no region, and no organisation in use", folder.display()),
+            "give the administrator's folder with --folder, or KRING_ADMIN",
+        ));
+    }
+    hand_over(signed, folder, keys, output).await
+}
+
+/// Tells of the lists, and hands them to the relays.
+async fn hand_over(mut lists: Vec<Signed>, folder: &Path, keys: &Keys, output: Output) -> Outcome {
+    for list in &lists {
+        output.print(&ListSigned::of(list))?;
+    }
+    let mut ways = Ways::open(folder, keys, output)?;
+    let handed = ways.hand_over(&mut lists).await;
+    ways.close().await;
+    handed
 }
 
 /// Something was revoked.

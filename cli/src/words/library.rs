@@ -6,6 +6,7 @@ use kring_client::api::{CallError, ConnectError, NotDone, OpenError, OwnFault, R
 use kring_client::case::dossier::{DossierError, Unproven};
 use kring_client::case::{DraftError, DutyRefused, Refused};
 use kring_client::conversation::{CommandError, CommitRefused, Dropped, Held, NotAdded, Suspicion, Unbelieved};
+use kring_client::enrolment::{Denied, EnrolError, SealError};
 use kring_client::identity::ProfileError;
 use kring_client::identity::wipe::WipeError;
 use kring_client::store::StoreError;
@@ -218,6 +219,32 @@ impl Told for ConnectError {
     }
 }
 
+impl Told for EnrolError {
+    fn told(&self) -> String {
+        match self {
+            Self::Expired => say!("enrol-expired"),
+            Self::NotAnswered => say!("enrol-not-answered"),
+            Self::Guessed => say!("enrol-guessed"),
+            Self::NotTaken(refusal) => say!("enrol-not-taken", reason = refusal.told()),
+            Self::Denied(Denied::Administrator) => say!("enrol-denied"),
+            Self::Denied(Denied::Request) => say!("enrol-denied-request"),
+            Self::Refused(refusal) => refusal.told(),
+            Self::Connect(error) => error.told(),
+            Self::OtherAnswer => say!("enrol-other-answer"),
+            Self::Seal(SealError::Forged) => say!("enrol-forged"),
+            Self::Seal(SealError::Failed) => say!("enrol-failed"),
+            Self::OtherRegion => say!("enrol-other-region"),
+            Self::OtherRelay(untrusted) => say!("enrol-other-relay", reason = untrusted.to_string()),
+            Self::Certificate(untrusted) => say!("enrol-certificate", reason = untrusted.to_string()),
+            Self::Setup(error) => error.to_string(),
+            Self::Passphrase(folder) => say!("enrol-passphrase", path = folder.display().to_string()),
+            Self::Lock(error) => error.to_string(),
+            Self::Request(error) => error.to_string(),
+            Self::Io(kind) => say!("enrol-io", reason = kind.to_string()),
+        }
+    }
+}
+
 impl Told for RelayFault {
     fn told(&self) -> String {
         match self {
@@ -331,6 +358,7 @@ impl Told for OwnFault {
             Self::Root => say!("own-fault-root"),
             Self::Usage => say!("own-fault-usage"),
             Self::Key => say!("own-fault-key"),
+            Self::Organisation => say!("own-fault-organisation"),
             Self::Other => say!("own-fault-other"),
         }
     }
@@ -354,6 +382,9 @@ impl Told for Refusal {
             Self::Draining => say!("refusal-draining"),
             Self::Revoked => say!("refusal-revoked"),
             Self::NotFinal => say!("refusal-not-final"),
+            Self::UnknownTicket => say!("refusal-unknown-ticket"),
+            Self::TicketUsed => say!("refusal-ticket-used"),
+            Self::TicketExpired => say!("enrol-expired"),
             other => say!("refusal-technical", reason = other.to_string()),
         }
     }

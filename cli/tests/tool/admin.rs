@@ -87,14 +87,17 @@ fn a_person_is_revoked_with_all_their_devices_on_a_list_whose_number_rises() {
     assert!(std::fs::read_to_string(&file).expect("there").starts_with("-----BEGIN X509 CRL-----"));
     let states = serials(&place, &["show", "anne@politie.example"]);
     assert!(states.iter().all(|(_, _, state)| state == "revoked") && states.len() == 2, "{states:?}");
-    let again = place.run(&["admin", "revoke", "anne@politie.example", "--reason", "lost"]).ok();
-    assert!(again.err.contains("nothing has changed"), "{again:?}");
+    let again = place.run(&["admin", "revoke", "anne@politie.example", "--reason", "lost"]);
+    assert!(again.code == 1 && again.err.contains("handed over again"), "nobody has it yet: {again:?}");
+    assert!(again.out.contains("List 2 of politie.example: 2 revoked"), "{again:?}");
     assert_eq!(place.run(&["admin", "revoke", "bo", "--reason", "left"]).code, 2, "nobody is called so");
     assert_eq!(place.run(&["admin", "revoke", "bo@opvang.example", "--reason", "angry"]).code, 2);
     let region = place.run(&["admin", "revoke", "opvang.example", "--reason", "unused", "--json"]);
     let lines = region.json();
     let whose: Vec<_> = lines.iter().filter(|line| line["type"] == "list").map(|line| &line["whose"]).collect();
     assert_eq!(whose, ["the region"], "an organisation is on the region's list");
+    let empty = place.run(&["admin", "--folder", "nothing", "crl", "refresh"]);
+    assert!(empty.code == 1 && empty.err.contains("there is no list to sign"), "{empty:?}");
 }
 
 /// Runs openssl, where there is one; the check that CI runs installs it.
@@ -131,6 +134,11 @@ fn an_organisation_brings_an_authority_of_its_own_that_speaks_for_itself_alone()
         let (csr, out, key) = (format!("{name}.csr"), format!("{name}.pem"), format!("{name}.key"));
         let sign =
             ["admin", "region", "sign", &csr, "--name", "Gemeente", "--domain", &domain, "--function", "social-team"];
+        assert_eq!(
+            place.run(&[&sign[..], &["--out", &out, "--days", "0"]].concat()).code,
+            2,
+            "over before it begins"
+        );
         place.run(&[&sign[..], &["--out", &out]].concat()).ok();
         let folder = format!("of-{name}");
         let there = |words: &[&str]| place.run(&[&["admin", "--folder", &folder][..], words].concat());

@@ -1,6 +1,6 @@
 //! Invited, enrolled, found, renewed, revoked: the tool and a real relay, each a process of its own.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
@@ -52,6 +52,17 @@ impl Town {
         Done::of(running.wait_with_output().expect("ends"))
     }
 
+    /// Lets the administrator be asked, and go away with Ctrl-C instead of answering.
+    fn ask_and_stop(&self) {
+        let mut command = self.place.kring(&["admin", "approve", "--json"]);
+        let mut asking = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts"));
+        let _open = asking.0.stdin.take().expect("piped");
+        let mut lines = BufReader::new(asking.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("\"request\"")), "somebody is asked for");
+        asking.signal("INT");
+        assert_eq!(asking.0.wait().expect("ends").code(), Some(130));
+    }
+
     /// Approves everything until the test ends.
     fn approving(&self) -> Running {
         let mut command = self.place.kring(&["admin", "approve", "--auto"]);
@@ -81,7 +92,16 @@ fn who_is_invited_gets_a_certificate_when_the_administrator_says_yes_and_only_th
     assert!(early.err.contains("not approved yet"), "{early:?}");
     assert!(!town.place.path().join("anne").exists(), "there is no profile yet");
 
-    let approved = town.approve("yes\n", &[]).ok();
+    // Who goes away has decided nothing, and neither has nobody.
+    town.ask_and_stop();
+    let nobody = town.place.run(&["admin", "approve"]);
+    assert!(nobody.code == 1 && nobody.err.contains("nothing was decided"), "{nobody:?}");
+    let approved = town.approve("misschien\nyes\n", &[]).ok();
+    assert_eq!(
+        approved.err.matches("(yes/no)").count(),
+        2,
+        "what is neither yes nor no is asked again: {approved:?}"
+    );
     let lines = approved.json();
     let (asked, signed) = (of(&lines, "request"), of(&lines, "signed"));
     assert_eq!((asked.len(), signed.len()), (1, 1), "{approved:?}");
@@ -90,6 +110,7 @@ fn who_is_invited_gets_a_certificate_when_the_administrator_says_yes_and_only_th
 
     let done = town.setup("anne", "anne.ticket", "30").ok().json();
     assert_eq!((&done[0]["address"], &done[0]["organisation"]), (&"anne@politie.example".into(), &"Politie".into()));
+    assert_eq!(done[0]["key"], asked[0]["key"], "device and administrator see the same");
     let status = town.place.run(&["--profile", "anne", "--json", "status"]).ok().json();
     assert_eq!(status[0]["device"], signed[0]["device"], "the same device, gone on with");
     assert_eq!(status[0]["link"], "connected");
@@ -100,13 +121,38 @@ fn who_is_invited_gets_a_certificate_when_the_administrator_says_yes_and_only_th
     assert!(nothing.json().is_empty(), "{nothing:?}");
 
     town.invite("bart", &[]).ok();
-    assert_eq!(town.setup("bart", "bart.ticket", "1").code, 5);
+    let mut command = town.place.kring(&["--profile", "bart", "--wait", "60", "setup", "--ticket", "bart.ticket"]);
+    let mut waiting = Running(command.stderr(Stdio::piped()).spawn().expect("starts"));
+    town.ask_and_stop();
+    waiting.signal("INT");
+    assert_eq!(waiting.0.wait().expect("ends").code(), Some(130));
+    let mut said = String::new();
+    waiting.0.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+    assert!(said.contains("key of this device") && said.contains("run the same command again"), "{said}");
     let refused = town.approve("no\n", &[]).ok();
     assert!(of(&refused.json(), "signed").is_empty(), "{refused:?}");
     let told = town.setup("bart", "bart.ticket", "30");
     assert_eq!(told.code, 3, "{told:?}");
     assert!(told.err.contains("administrator has refused"), "{told:?}");
     assert!(!town.place.path().join("bart").exists());
+}
+
+#[test]
+fn who_approves_by_hand_publishes_a_first_list_before_anybody_is_admitted_and_no_other_while_it_is_fresh() {
+    let town = Town::new();
+    town.invite("anne", &[]).ok();
+    assert_eq!(town.setup("anne", "anne.ticket", "1").code, 5);
+    let approved = town.approve("yes\n", &[]).ok();
+    let lines = approved.json();
+    let kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().expect("a type")).collect();
+    assert_eq!(kinds, ["list", "handed", "request", "signed"], "{approved:?}");
+    assert_eq!((&lines[0]["whose"], &lines[0]["number"]), (&"politie.example".into(), &1.into()));
+    assert_eq!((&lines[0]["revoked"], &lines[1]["number"]), (&0.into(), &1.into()), "nobody is on it");
+    let again = town.approve("yes\n", &["--wait", "0"]).ok();
+    assert!(again.json().is_empty(), "{again:?}");
+    let revoked =
+        town.place.run(&["admin", "revoke", "anne@politie.example", "--reason", "left", "--json"]).ok().json();
+    assert_eq!(of(&revoked, "list")[0]["number"], 2, "the leaver stands on the next");
 }
 
 #[test]
@@ -206,12 +252,20 @@ fn people_are_found_and_added_and_whoever_is_revoked_is_out() {
     town.place.run(&["--profile", "anne", "case", "new", "Familie Voorbeeld"]).ok();
     town.place.run(&["--profile", "anne", "case", "add", "fam", "bart@politie.example"]).ok();
 
+    let further = ["admin", "invite", "bart@politie.example", "--name", "Bart", "--function", "police"];
+    town.place.run(&[&further[..], &["--out", "further.ticket"]].concat()).ok();
     let revoked = town.place.run(&["admin", "revoke", "bart@politie.example", "--reason", "left", "--json"]).ok();
     let lines = revoked.json();
     assert_eq!((of(&lines, "revoked").len(), of(&lines, "handed").len()), (1, 1), "{revoked:?}");
+    assert_eq!(of(&lines, "withdrawn")[0]["name"], "bart@politie.example");
+    let back = town.setup("back", "further.ticket", "60");
+    assert!(back.code == 3 && back.err.contains("does not know this ticket"), "{back:?}");
     assert_eq!(of(&lines, "handed")[0]["relay"], town.relay.as_str());
     let told = town.place.run(&["admin", "revoke", "bart@politie.example", "--reason", "left"]).ok();
-    assert!(told.err.contains("nothing has changed"));
+    assert!(
+        told.err.contains("handed over again") && told.out.contains("of politie.example and turns away"),
+        "{told:?}"
+    );
     let status = town.place.run(&["--profile", "bart", "status", "--json", "--wait", "5"]);
     assert_eq!(status.code, 3, "{status:?}");
     let out = status.json();
@@ -227,6 +281,62 @@ fn people_are_found_and_added_and_whoever_is_revoked_is_out() {
     let refreshed = town.place.run(&["admin", "crl", "refresh", "--json"]).ok().json();
     assert_eq!(of(&refreshed, "handed").len(), 2, "the organisation's and the region's: {refreshed:?}");
     town.place.run(&["admin", "crl", "publish", "kring-admin/region/revoked.pem"]).ok();
+}
+
+#[test]
+fn nobody_comes_back_with_a_ticket_of_before_their_revocation_and_a_withdrawn_one_opens_nothing() {
+    let town = Town::new();
+    let approving = town.approving();
+    town.enrol("anne");
+    drop(approving);
+    let invite = |out: &str| {
+        let further = ["admin", "invite", "anne@politie.example", "--name", "Anne", "--function", "police"];
+        town.place.run(&[&further[..], &["--out", out]].concat()).ok();
+    };
+    let revoke = |whom: &str| town.place.run(&["admin", "revoke", whom, "--reason", "lost", "--json"]);
+    // One device is revoked: its owner stays, and is told of.
+    invite("laptop.ticket");
+    let signed = town.place.run(&["admin", "list", "--json"]).ok().json();
+    let invited = of(&signed, "invitation")[0]["ticket"].as_str().expect("a number").to_owned();
+    let listed = town.place.run(&["admin", "list"]).ok().out;
+    assert!(listed.contains(&format!("police  ticket {} until ", &invited[..8])), "{listed}");
+    let serial =
+        of(&signed, "certificate").iter().find(|line| line["what"] == "device").expect("there")["serial"].clone();
+
+    // The request waits at the relay while nobody can tell the relay anything: it is written down here all the same.
+    assert_eq!(town.setup("laptop", "laptop.ticket", "1").code, 5);
+    let relays = town.place.path().join("kring-admin/relays.toml");
+    let hidden = town.place.path().join("relays.toml");
+    std::fs::rename(&relays, &hidden).expect("moved");
+    let alone = town.place.run(&["admin", "revoke", serial.as_str().expect("text"), "--reason", "lost"]);
+    assert!(alone.err.contains("still has an open invitation"), "{alone:?}");
+    let cut = revoke("anne@politie.example");
+    let lines = cut.json();
+    assert_eq!((cut.code, of(&lines, "revoked").len(), of(&lines, "withdrawn").len()), (1, 0, 1), "{cut:?}");
+    std::fs::rename(&hidden, &relays).expect("moved");
+    let denied = town.approve("yes\n", &[]).ok();
+    assert!(of(&denied.json(), "request").is_empty(), "nobody is asked about her: {denied:?}");
+    let told = town.setup("laptop", "laptop.ticket", "60");
+    assert!(told.code == 3 && told.err.contains("administrator has refused"), "{told:?}");
+
+    // The same command once more hands over what was not, although nothing is newly revoked.
+    town.place.run(&["--profile", "anne", "status"]).ok();
+    let again = revoke("anne@politie.example").ok();
+    let lines = again.json();
+    assert_eq!((of(&lines, "revoked").len(), of(&lines, "handed").len()), (0, 1), "{again:?}");
+    assert_eq!(town.place.run(&["--profile", "anne", "status", "--wait", "5"]).code, 3);
+
+    // Whoever comes back is invited anew; by mistake, this time.
+    invite("again.ticket");
+    let signed = town.place.run(&["admin", "list", "--json"]).ok().json();
+    let invited = of(&signed, "invitation")[0]["ticket"].as_str().expect("a number").to_owned();
+    let withdrawn = town.place.run(&["admin", "uninvite", &invited[..6], "--json"]).ok().json();
+    assert_eq!(of(&withdrawn, "withdrawn")[0]["ticket"], invited.as_str());
+    assert!(of(&town.place.run(&["admin", "list", "--json"]).ok().json(), "invitation").is_empty());
+    let refused = town.setup("again", "again.ticket", "5");
+    assert!(refused.code == 3 && refused.err.contains("does not know this ticket"), "{refused:?}");
+    town.place.run(&["admin", "uninvite", "anne@politie.example"]).ok();
+    assert_eq!(town.place.run(&["admin", "uninvite", "bart@politie.example"]).code, 2, "nobody is invited so");
 }
 
 #[test]
@@ -310,8 +420,17 @@ fn another_device_of_ones_own_is_added_by_its_number_and_by_no_other() {
     assert!(mistyped.err.contains("another number") && mistyped.out.is_empty(), "{mistyped:?}");
     assert_eq!(add(&other_id, &other).code, 3, "somebody else's device");
     assert_eq!(add(&id, "12345").code, 2);
+    let unknown = add("00112233445566778899aabbccddeeff", &number);
+    assert!(unknown.code == 3 && unknown.err.contains("knows no such device"), "{unknown:?}");
+    assert!(unknown.err.contains("start the new device once"), "its number is not what is wrong: {unknown:?}");
     let added = add(&id, &number).ok().json();
     assert_eq!((&added[0]["change"], &added[0]["cases"]), (&"added".into(), &1.into()));
+    let listed = town.place.run(&["--profile", "anne", "--json", "device", "list"]).ok().json();
+    let own: Vec<_> = listed.iter().filter(|line| line["own"] == true).collect();
+    let others: Vec<_> = listed.iter().filter(|line| line["own"] == false).collect();
+    assert_eq!((own.len(), others.len()), (1, 1), "{listed:?}");
+    assert_eq!((&others[0]["device"], &others[0]["number"]), (&id.as_str().into(), &number.as_str().into()));
+    assert!(listed.iter().all(|line| line["cases"] == 1 && line["address"] == "anne@politie.example"), "{listed:?}");
     let again = add(&id, &other);
     assert_eq!(again.code, 3, "a number that is wrong is not passed over because the device is there: {again:?}");
     assert_eq!(town.place.run(&["--profile", "laptop", "--json", "case", "list"]).ok().json()[0]["status"], "open");

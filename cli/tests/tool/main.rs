@@ -9,6 +9,7 @@ mod enrol;
 mod handover;
 mod leavers;
 mod readme;
+mod revoked;
 mod support;
 mod together;
 mod wipe;

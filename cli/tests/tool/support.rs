@@ -5,6 +5,9 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+/// What opens everything that a test makes.
+pub(crate) const PASSPHRASE: &str = "vijf losse woorden om te testen";
+
 /// A folder with everything in it that a test makes.
 pub(crate) struct Place {
     folder: TempDir,
@@ -65,7 +68,7 @@ impl Place {
     /// An empty folder, with a file of passphrases for two people.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("pass"), "vijf losse woorden om te testen\n").expect("written");
+        std::fs::write(folder.path().join("pass"), format!("{PASSPHRASE}\n")).expect("written");
         std::fs::write(folder.path().join("other"), "andere woorden om te testen\n").expect("written");
         Self { folder }
     }

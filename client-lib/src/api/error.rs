@@ -66,8 +66,11 @@ pub enum OwnFault {
     /// The key that goes with it is another one.
     #[error("it names another key than this device's")]
     Key,
-    /// Its organisation could not issue it, or it is not in order.
-    #[error("its organisation could not issue it, or it is not in order")]
+    /// Its organisation could not issue it: it names another one's professional, or a function that was not given.
+    #[error("its organisation could not issue it")]
+    Organisation,
+    /// It is not in order.
+    #[error("it is not in order")]
     Other,
 }
 

@@ -139,12 +139,12 @@ pub enum Event {
         /// Why.
         why: Held,
     },
-    /// An organisation has not published the revocation list that it promised, or the relay does not hand it out. Said once
-    /// a connection for each case and organisation, and again once it is stale.
+    /// An organisation or a region has not published the revocation list that it promised, or the relay does not hand
+    /// it out. Said once a connection for each case and organisation, and again once it is stale.
     RevocationListOverdue {
         /// A case with members of it.
         case: CaseId,
-        /// The organisation, by name.
+        /// The organisation or region, by name.
         organisation: String,
         /// When the list was due.
         since: Timestamp,
@@ -289,8 +289,8 @@ pub enum Held {
 /// Why a device was not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum NotAdded {
-    /// Nobody of this address is known to the relay.
-    #[error("nobody at this address can be added; ask them to start their device once")]
+    /// Nobody of this address is known to the relay: they were revoked, or have never been there.
+    #[error("nobody at this address can be added: they have left, or have not started a device yet")]
     Unknown,
     /// It has no KeyPackage left.
     #[error("the device has nothing prepared to be added with; ask them to start it once")]

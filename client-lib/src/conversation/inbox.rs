@@ -186,12 +186,7 @@ impl Step<'_> {
     fn welcome(&mut self, envelope: Envelope) -> Result<(), StoreError> {
         match self.weigh(&envelope)? {
             Verdict::Drop => Ok(()),
-            Verdict::Refuse => {
-                if let Some(by) = self.inviter(&envelope)? {
-                    self.suspect(envelope.case(), Some(&by), Suspicion::Invitation);
-                }
-                Ok(())
-            }
+            Verdict::Refuse => self.tell_refused(&envelope),
             Verdict::Hold => self.hold(envelope),
             Verdict::Doubt => {
                 self.look_again(envelope.case(), self.now.plus(DOUBT));
@@ -204,26 +199,31 @@ impl Step<'_> {
                     self.hold(envelope)
                 }
                 // Into a new case nobody needs a right that this device could know of.
-                Outcome::Refused if self.case(envelope.case())?.is_none() => {
-                    if let Some(who) = self.company(&envelope)? {
-                        self.suspect(envelope.case(), None, Suspicion::Company(who));
-                    }
-                    Ok(())
-                }
-                Outcome::Refused => {
-                    if let Some(by) = self.inviter(&envelope)? {
-                        self.suspect(envelope.case(), Some(&by), Suspicion::Invitation);
-                    }
-                    Ok(())
-                }
+                Outcome::Refused if self.case(envelope.case())?.is_none() => self.tell_company(&envelope),
+                Outcome::Refused => self.tell_refused(&envelope),
             },
         }
+    }
+
+    /// Tells of a Welcome that is refused: who made it, or who is in its company. What is none is nothing to anyone.
+    fn tell_refused(&mut self, envelope: &Envelope) -> Result<(), StoreError> {
+        let Some(by) = self.inviter(envelope)? else { return self.tell_company(envelope) };
+        self.suspect(envelope.case(), Some(&by), Suspicion::Invitation);
+        Ok(())
+    }
+
+    /// Tells why somebody in the company of a Welcome is not believed, if that is so.
+    fn tell_company(&mut self, envelope: &Envelope) -> Result<(), StoreError> {
+        if let Some(why) = self.company(envelope)? {
+            self.suspect(envelope.case(), None, Suspicion::Company(why));
+        }
+        Ok(())
     }
 
     /// Keeps a Welcome for later, if it is one.
     fn hold(&mut self, envelope: Envelope) -> Result<(), StoreError> {
         let case = envelope.case();
-        let Some(by) = self.inviter(&envelope)? else { return Ok(()) };
+        let Some(by) = self.inviter(&envelope)? else { return self.tell_company(&envelope) };
         let by = Device::from(by.address());
         let mut held = self.held(case)?;
         let same: Vec<i64> = held.iter().filter(|note| note.value.by == by).map(|note| note.id).collect();

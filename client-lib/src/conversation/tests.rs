@@ -13,6 +13,7 @@ mod dossiers;
 mod duties;
 mod erasing;
 pub(crate) mod harness;
+mod impostors;
 mod joining;
 mod leavers;
 mod members;

@@ -164,6 +164,7 @@ fn own_fault(alert: u64) -> OwnFault {
         44 => OwnFault::Revoked,
         45 => OwnFault::Expired,
         48 => OwnFault::Root,
+        49 => OwnFault::Organisation,
         51 => OwnFault::Key,
         _ => OwnFault::Other,
     }
@@ -207,7 +208,36 @@ fn close_code(code: u64) -> ConnectError {
 
 #[cfg(test)]
 mod tests {
+    use quinn::{ConnectionClose, TransportErrorCode};
+
     use super::*;
+
+    /// As a relay closes a connection because of an alert.
+    fn closed_with(alert: u64) -> ConnectError {
+        let error_code = TransportErrorCode::crypto(u8::try_from(alert).expect("an alert"));
+        let close = ConnectionClose { error_code, frame_type: None, reason: bytes::Bytes::new() };
+        handshake_failed(&ConnectionError::ConnectionClosed(close))
+    }
+
+    #[test]
+    fn each_alert_about_our_certificate_is_told_in_words_of_its_own() {
+        let table = [
+            (43, OwnFault::Usage),
+            (44, OwnFault::Revoked),
+            (45, OwnFault::Expired),
+            (48, OwnFault::Root),
+            (49, OwnFault::Organisation),
+            (51, OwnFault::Key),
+            (42, OwnFault::Other),
+            (46, OwnFault::Other),
+            (116, OwnFault::Other),
+        ];
+        for (alert, fault) in table {
+            assert_eq!(closed_with(alert), ConnectError::OwnRefused(fault), "alert {alert}");
+        }
+        let texts: std::collections::BTreeSet<_> = table[..7].iter().map(|(_, fault)| fault.to_string()).collect();
+        assert_eq!(texts.len(), 7, "no two faults read alike");
+    }
 
     #[test]
     fn a_close_code_is_the_number_of_a_refusal() {

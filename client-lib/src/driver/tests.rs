@@ -2,6 +2,8 @@
 //! beside a member that breaks the rules.
 
 mod failures;
+mod impostors;
+mod next_certificate;
 mod offender;
 mod order;
 mod real;

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -71,6 +71,15 @@ pub enum EnrolError {
         "your administrator has not approved yet; run the same command again later, the request stays at the relay"
     )]
     NotAnswered,
+    /// The relay takes nothing from here for some time, because of the tickets that were tried.
+    #[error(
+        "the relay takes no tickets from this network for up to a minute, since too many that it does not know were \
+         tried from here; check the ticket, and run the same command again in a minute"
+    )]
+    Guessed,
+    /// The relay has not taken the request in the time given, for this reason.
+    #[error("the relay has not taken the request yet: {0}")]
+    NotTaken(Refusal),
     /// The administrator has said no.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -161,9 +170,11 @@ impl Enrolment {
     /// [`EnrolError::NotAnswered`], or a connection that fails, it can be called again, also by a later run of the program.
     pub async fn enrol(&self, surroundings: &Surroundings, patience: Duration) -> Result<Enrolled, EnrolError> {
         let clock = &surroundings.clock;
-        let (sealed, presented) = match within(patience, self.fetch(clock)).await {
+        let heard = Mutex::new(None);
+        let fetched = within(patience, self.fetch(clock, &heard)).await;
+        let (sealed, presented) = match fetched {
             Some(answer) => answer?,
-            None => return Err(EnrolError::NotAnswered),
+            None => return Err(unanswered(heard.into_inner().unwrap_or_else(PoisonError::into_inner))),
         };
         let bytes = self.ticket.secret.open_answer(&sealed)?;
         let granted = match Answer::from_bytes(&bytes, &self.sealed).ok_or(EnrolError::OtherAnswer)? {
@@ -207,24 +218,40 @@ impl Enrolment {
         Ok(device)
     }
 
-    /// Asks until there is an answer, over as many connections as it takes.
-    async fn fetch(&self, clock: &Arc<dyn Clock>) -> Result<(Vec<u8>, enrolling::Presented), EnrolError> {
+    /// The key of this device, which the administrator is shown too.
+    pub fn public_key(&self) -> Result<[u8; 32], EnrolError> {
+        Ok(self.key.ed25519_public_key().ok_or(IssueError::DeviceKey)?)
+    }
+
+    /// Asks until there is an answer, over as many connections as it takes; keeps what the relay said last.
+    async fn fetch(
+        &self,
+        clock: &Arc<dyn Clock>,
+        heard: &Mutex<Option<Refusal>>,
+    ) -> Result<(Vec<u8>, enrolling::Presented), EnrolError> {
         let id = self.ticket.secret.id()?;
         loop {
             let link = match enrolling::stand_up(&self.ticket.relay).await {
                 Ok(link) => link,
                 // A relay that restarts is back in a moment; one that is not there is told at once.
-                Err(ConnectError::GoingAway | ConnectError::Refused(Refusal::Busy { .. } | Refusal::Draining)) => {
+                Err(ConnectError::Refused(refusal @ (Refusal::Busy { .. } | Refusal::Draining))) => {
+                    hear(heard, Some(refusal));
+                    pause(PAUSE).await;
+                    continue;
+                }
+                Err(ConnectError::GoingAway) => {
+                    hear(heard, Some(Refusal::Draining));
                     pause(PAUSE).await;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
             let put = Request::PutRequest(PutRequest { ticket: id, sealed: self.sealed.clone().into() });
-            let answer = match self.ask(&link, &put).await? {
+            let answer = match self.ask(&link, &put, heard).await? {
                 Some(Reply::Done(_)) => {
+                    hear(heard, None);
                     let fetch = Request::FetchAnswer(FetchAnswer { ticket: id });
-                    self.ask(&link, &fetch).await?
+                    self.ask(&link, &fetch, heard).await?
                 }
                 Some(_) => return Err(ConnectError::from(RelayFault::WrongAnswer).into()),
                 None => None,
@@ -248,7 +275,12 @@ impl Enrolment {
     }
 
     /// Asks again while the relay says that it makes sense. `None`: the connection has ended.
-    async fn ask(&self, link: &EnrolLink, request: &Request) -> Result<Option<Reply>, EnrolError> {
+    async fn ask(
+        &self,
+        link: &EnrolLink,
+        request: &Request,
+        heard: &Mutex<Option<Refusal>>,
+    ) -> Result<Option<Reply>, EnrolError> {
         loop {
             match link.ask(request).await {
                 Asked::Answered(reply) => return Ok(Some(reply)),
@@ -256,6 +288,7 @@ impl Enrolment {
                 Asked::Fault(fault) => return Err(ConnectError::from(fault).into()),
                 Asked::Refused(refusal) => match refusal.retry() {
                     Retry::After(milliseconds) => {
+                        hear(heard, Some(refusal));
                         pause(Duration::from_millis(milliseconds).clamp(PAUSE, LONGEST_PAUSE)).await;
                     }
                     Retry::Reconnect => return Ok(None),
@@ -268,6 +301,22 @@ impl Enrolment {
                 },
             }
         }
+    }
+}
+
+/// Keeps what a relay said last.
+fn hear(heard: &Mutex<Option<Refusal>>, said: Option<Refusal>) {
+    *heard.lock().unwrap_or_else(PoisonError::into_inner) = said;
+}
+
+/// Why there is no answer after all the time that was given, by what the relay said last.
+fn unanswered(heard: Option<Refusal>) -> EnrolError {
+    match heard {
+        // It has the request.
+        None | Some(Refusal::NotAnswered { .. }) => EnrolError::NotAnswered,
+        // To new devices it says so for this reason alone.
+        Some(Refusal::RateLimited { .. }) => EnrolError::Guessed,
+        Some(refusal) => EnrolError::NotTaken(refusal),
     }
 }
 
@@ -315,4 +364,18 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_was_not_heard_is_not_told_that_the_administrator_is_late() {
+        let told = |heard| unanswered(heard).to_string();
+        assert!(told(Some(Refusal::RateLimited { after_ms: 9 })).contains("takes no tickets from this network"));
+        assert!(told(Some(Refusal::DiskFull)).contains("has not taken the request yet: the relay's disk is full"));
+        assert!(told(Some(Refusal::NotAnswered { after_ms: 9 })).contains("not approved yet"));
+        assert!(told(None).contains("not approved yet"));
+    }
 }

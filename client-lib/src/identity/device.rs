@@ -18,6 +18,8 @@ use crate::mls::DeviceCredentials;
 /// A device whose certificate and key belong together.
 pub(crate) struct Identity {
     device: VerifiedDevice,
+    /// What is shown of it.
+    chain: Vec<CertificateDer<'static>>,
     key: PrivateKey,
     seed: Zeroizing<[u8; 32]>,
     region_roots: TrustAnchors,
@@ -45,12 +47,13 @@ impl Identity {
         let key = PrivateKey::from_ed25519_seed(&seed).map_err(|_| OpenError::KeyMissing)?;
         let public = key.ed25519_public_key().ok_or(OpenError::KeyMissing)?;
         require_key(&device, &public).map_err(OpenError::Certificate)?;
-        Ok(Self { device, key, seed, region_roots, relay_roots })
+        Ok(Self { chain: device.chain().to_vec(), device, key, seed, region_roots, relay_roots })
     }
 
     /// The same device with its next certificate, which is of the same key.
     pub(crate) fn renewed(&self, next: VerifiedDevice) -> Option<Self> {
         Some(Self {
+            chain: next.chain().to_vec(),
             device: next,
             key: PrivateKey::from_ed25519_seed(&self.seed).ok()?,
             seed: self.seed.clone(),
@@ -93,7 +96,7 @@ impl Identity {
     /// What the conversation needs of it.
     pub(crate) fn credentials(&self) -> DeviceCredentials {
         DeviceCredentials {
-            chain: self.device.chain().to_vec(),
+            chain: self.chain.clone(),
             key: self.seed.clone(),
             anchors: self.region_roots.clone(),
             crls: Crls::none(),
@@ -105,7 +108,17 @@ impl Identity {
         &self,
         clock: Arc<dyn Clock>,
     ) -> Result<(quinn::crypto::rustls::QuicClientConfig, Verdict), ConnectError> {
-        tls::config(&self.relay_roots, self.device.chain(), self.key.to_der(), clock)
+        tls::config(&self.relay_roots, &self.chain, self.key.to_der(), clock)
+    }
+}
+
+#[cfg(test)]
+impl Identity {
+    /// Shows something else than it is, as a program with real keys and bad intentions can.
+    pub(crate) fn disguise(&mut self, chain: &[CertificateDer<'static>], key: &PrivateKey) {
+        self.chain = chain.to_vec();
+        self.seed = key.ed25519_seed().expect("an Ed25519 key");
+        self.key = PrivateKey::from_ed25519_seed(&self.seed).expect("a key");
     }
 }
 

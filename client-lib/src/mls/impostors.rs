@@ -1,212 +1,24 @@
-//! People who are not who they say, each tried in every place at which a leaf comes in: as a KeyPackage, as an addition in
-//! a Commit, as somebody who is in the group of a Welcome already, and as the new leaf of a member's own Commit. Whoever
-//! makes the impostor has real keys: those of a device, or of an organisation.
+//! People who are not who they say, each tried in every place at which a leaf comes in: as a KeyPackage, as an
+//! addition in a Commit, as somebody who is in the group of a Welcome already, and as the new leaf of a member's own
+//! Commit. What a conversation makes of it is in `conversation/tests/impostors.rs`, and a real relay in
+//! `driver/tests/impostors.rs`.
 
-use kring_pki::form::{DEVICE_USAGE, DisplayName, FunctionCode};
-use kring_pki::issue::{
-    Algorithm, DeviceSubject, OrganisationCa, OrganisationSubject, PrivateKey, Reason, RegionRoot, Revocation,
-    Validity,
-};
-use kring_pki::verify::{Crl, Crls, TrustAnchors};
-use kring_protocol::address::DeviceAddress;
+use kring_pki::issue::{Reason, Revocation};
+use kring_pki::verify::{Crl, Crls};
 use kring_protocol::ids::{GroupId, Timestamp};
-use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
-use openmls::prelude::{
-    CredentialWithKey, KeyPackage, LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, NewSignerBundle,
-    ProtocolVersion,
-};
-use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
-use rustls_pki_types::CertificateDer;
+use rcgen::CertificateParams;
 
 use super::context::CaseContext;
+use super::disguises::{Lands, Member, ago};
 use super::gate::judge_staged;
 use super::group::{Group, Plan, Received};
 use super::join::{Replaces, company, invitation};
 use super::key_package;
-use super::party::Party;
-use super::{DeviceCredentials, credentials};
 use crate::case::{CaseId, Role};
 use crate::conversation::harness::{address, real_now, who};
 use crate::conversation::{CommitRefused, NotAdded, Unbelieved};
-use crate::store::Store;
-
-/// What is wrong, who shows it, and the reason for which nobody believes it.
-type Impostor = (&'static str, Disguise, Unbelieved);
-
-/// A region with a care organisation, the police, and an authority that ended long ago; and another region.
-struct Lands {
-    root: RegionRoot,
-    care: OrganisationCa,
-    police: OrganisationCa,
-    ended: OrganisationCa,
-    other: OrganisationCa,
-}
-
-fn name(text: &str) -> DisplayName {
-    DisplayName::new(text).unwrap()
-}
-
-fn ago(days: u64) -> Timestamp {
-    Timestamp(real_now().0 - days * Timestamp::DAY)
-}
-
-impl Lands {
-    fn new() -> Self {
-        let long = Validity { not_before: ago(4_000), not_after: real_now().plus(3_000 * Timestamp::DAY) };
-        let organisation = |root: &RegionRoot, called: &str, domain: &str, function: &str, validity| {
-            let subject = OrganisationSubject {
-                name: name(called),
-                domain: domain.to_owned(),
-                functions: vec![FunctionCode::new(function).unwrap()],
-            };
-            root.issue_organisation(&subject, PrivateKey::generate(Algorithm::EcdsaP256).unwrap(), validity).unwrap()
-        };
-        let root = RegionRoot::create(&name("Regio"), long).unwrap();
-        let elsewhere = RegionRoot::create(&name("Elders"), long).unwrap();
-        let ended = Validity { not_before: ago(3_000), not_after: ago(2_000) };
-        Self {
-            care: organisation(&root, "Zorg", "zorg.example", "youth-care", long),
-            police: organisation(&root, "Politie", "politie.example", "police", long),
-            ended: organisation(&root, "Zorg", "zorg.example", "youth-care", ended),
-            other: organisation(&elsewhere, "Zorg", "zorg.example", "youth-care", long),
-            root,
-        }
-    }
-
-    fn anchors(&self) -> TrustAnchors {
-        TrustAnchors::from_der([self.root.certificate()]).unwrap()
-    }
-
-    fn subject(device: &DeviceAddress) -> DeviceSubject {
-        DeviceSubject {
-            address: device.clone(),
-            name: name(device.professional.name()),
-            function: FunctionCode::new("youth-care").unwrap(),
-        }
-    }
-
-    fn member(&self, called: &str, crls: Crls) -> Member {
-        let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
-        let public = key.ed25519_public_key().unwrap();
-        let subject = Self::subject(&address(called, 1));
-        let device = self.care.issue_device(&subject, &public, Validity::device(real_now())).unwrap();
-        let credentials = DeviceCredentials {
-            chain: device.chain().to_vec(),
-            key: key.ed25519_seed().unwrap(),
-            anchors: self.anchors(),
-            crls,
-        };
-        let mut store = Store::in_memory().unwrap();
-        let party = Party::new(&mut store, credentials).map_err(|_| "party").unwrap();
-        Member { store, party, chain: device.chain().to_vec() }
-    }
-
-    /// A certificate as `authority` would sign it with a program of its own, after `change`.
-    fn forge(
-        &self,
-        authority: &OrganisationCa,
-        device: &DeviceAddress,
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> Disguise {
-        let key = PrivateKey::generate(Algorithm::Ed25519).unwrap();
-        let date = |at: Timestamp| {
-            let seconds = i64::try_from(at.0 / Timestamp::SECOND).unwrap();
-            time::OffsetDateTime::from_unix_timestamp(seconds).unwrap()
-        };
-        let mut params = CertificateParams::default();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, device.professional.name());
-        params.distinguished_name.push(DnType::OrganizationName, authority.name().as_str());
-        params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 12]), authority.functions()[0].as_str());
-        params.subject_alt_names = vec![
-            SanType::DnsName(device.to_dns_name().try_into().unwrap()),
-            SanType::URI(device.to_uri().try_into().unwrap()),
-        ];
-        params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::Other(DEVICE_USAGE.to_vec())];
-        (params.not_before, params.not_after) = (date(ago(1)), date(real_now().plus(300 * Timestamp::DAY)));
-        change(&mut params);
-        let signer = KeyPair::from_pem(&authority.key().to_pem()).unwrap();
-        let issuer = Issuer::from_ca_cert_der(authority.certificate(), &signer).unwrap();
-        let own = KeyPair::from_pem(&key.to_pem()).unwrap();
-        let leaf = CertificateDer::from(params.signed_by(&own, &issuer).unwrap());
-        Disguise { chain: vec![leaf, authority.certificate().clone()], key }
-    }
-
-    /// Everybody who is not who they say, at this address.
-    fn impostors(&self, device: &DeviceAddress) -> Vec<Impostor> {
-        let stolen = Disguise {
-            chain: self.member(device.professional.name(), Crls::none()).chain,
-            key: PrivateKey::generate(Algorithm::Ed25519).unwrap(),
-        };
-        let server = |params: &mut CertificateParams| {
-            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        };
-        let veilig_thuis = |params: &mut CertificateParams| {
-            params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 12]), "veilig-thuis");
-        };
-        vec![
-            ("a stolen chain with another key", stolen, Unbelieved::OtherKey),
-            (
-                "another organisation's certificate",
-                self.forge(&self.police, device, |_| {}),
-                Unbelieved::OtherOrganisation,
-            ),
-            (
-                "a function that the organisation was not given",
-                self.forge(&self.care, device, veilig_thuis),
-                Unbelieved::Function,
-            ),
-            ("a certificate for a server", self.forge(&self.care, device, server), Unbelieved::Usage),
-            (
-                "an authority that had ended when it signed",
-                self.forge(&self.ended, device, |_| {}),
-                Unbelieved::Authority,
-            ),
-            ("a chain to a root that nobody has pinned", self.forge(&self.other, device, |_| {}), Unbelieved::Root),
-        ]
-    }
-}
-
-struct Member {
-    store: Store,
-    party: Party,
-    chain: Vec<CertificateDer<'static>>,
-}
-
-/// A chain and a key that are shown together.
-struct Disguise {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKey,
-}
-
-impl Disguise {
-    fn identity(&self) -> CredentialWithKey {
-        CredentialWithKey {
-            credential: credentials::credential(&self.chain),
-            signature_key: self.key.ed25519_public_key().unwrap().to_vec().into(),
-        }
-    }
-
-    /// A program of the impostor's own.
-    fn wearer(&self, lands: &Lands) -> Member {
-        let mut wearer = lands.member("mallory", Crls::none());
-        wearer.party.disguise(self.identity(), &self.key.ed25519_seed().unwrap());
-        wearer
-    }
-}
 
 impl Member {
-    fn package(&mut self) -> (Vec<u8>, KeyPackage) {
-        let tx = self.store.begin().unwrap();
-        let bytes = key_package::make(&self.party, &tx, false, real_now()).unwrap();
-        tx.commit().unwrap();
-        let message = MlsMessageIn::tls_deserialize_exact_bytes(&bytes).unwrap();
-        let MlsMessageBodyIn::KeyPackage(package) = message.extract() else { panic!("a KeyPackage") };
-        (bytes.to_vec(), package.validate(&self.party.crypto, ProtocolVersion::Mls10).unwrap())
-    }
-
     fn receive(&mut self, group: &mut Group, message: &[u8]) -> Received {
         let tx = self.store.begin().unwrap();
         let received = group.receive(&self.party, &tx, message, false).unwrap();
@@ -296,16 +108,7 @@ fn a_member_cannot_put_an_impostors_leaf_in_place_of_its_own() {
         let (mut anne, mut hers, mut bert, mut his) = two(&lands);
         let wearer = disguise.wearer(&lands);
         let tx = bert.store.begin().unwrap();
-        let provider = bert.party.provider(&tx);
-        let extensions = bert.party.leaf_extensions().unwrap();
-        let leaf = LeafNodeParameters::builder()
-            .with_extensions(extensions)
-            .with_capabilities(bert.party.capabilities())
-            .build();
-        let new = NewSignerBundle { signer: wearer.party.signer(), credential_with_key: disguise.identity() };
-        let bundle = his.inner.self_update_with_new_signer(&provider, bert.party.signer(), new, leaf).unwrap();
-        let message = bundle.into_commit().tls_serialize_detached().unwrap();
-        let key = his.pending_access(&bert.party).unwrap().public().unwrap();
+        let (message, key) = his.new_signer_beside_the_gate(&bert.party, &tx, &wearer.party);
         drop(tx);
         let Received::Commit { staged, committer } = anne.receive(&mut hers, &message) else { panic!("a Commit") };
         let judged = judge_staged(&anne.party, &hers, staged, committer, Some(key), false);

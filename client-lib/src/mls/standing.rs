@@ -155,6 +155,11 @@ impl Leaves {
         })
     }
 
+    /// An issuer's newest list; `None`: this device has never seen one.
+    fn list_of(&self, issuer: IssuerId) -> Option<CrlSeen> {
+        self.lists.borrow().each.get(&issuer).map(|(crl, _)| crl.seen())
+    }
+
     /// The newest list of a leaf's organisation; `None`: this device has never seen one.
     pub(crate) fn list_seen(&self, credential: &Credential, key: &[u8]) -> Result<Option<CrlSeen>, BadLeaf> {
         Ok(self.listed(credential, key)?.seen)
@@ -256,19 +261,25 @@ impl Group {
         revoked.map(|member| member.index).collect()
     }
 
-    /// The organisations of those in the group, by name, each with its newest list, if this device has ever seen one.
+    /// The organisations of those in the group and the regions above them, by name, each with its newest list, if
+    /// this device has ever seen one.
     pub(crate) fn lists_seen(&self, party: &Party) -> Vec<(String, CrlSeen)> {
         let present = (self.epoch(), party.leaves.learned());
         let find = || {
+            // An organisation can be called what its region is called.
             let mut seen = BTreeMap::new();
             for member in self.inner.members() {
                 let (credential, key) = (&member.credential, member.signature_key.as_slice());
                 let Ok(device) = party.leaves.ever(credential, key) else { continue };
                 if let Ok(Some(list)) = party.leaves.list_seen(credential, key) {
-                    seen.insert(device.organisation().as_str().to_owned(), list);
+                    seen.insert((device.organisation().as_str().to_owned(), false), list);
+                }
+                if let Some(list) = party.leaves.list_of(device.root()) {
+                    let region = device.region().map(|name| name.as_str().to_owned());
+                    seen.insert((region.unwrap_or_default(), true), list);
                 }
             }
-            (present, seen.into_iter().collect())
+            (present, seen.into_iter().map(|((name, _), list)| (name, list)).collect())
         };
         self.lists_seen.answer(|found| *found == present, find)
     }

@@ -49,6 +49,11 @@ impl World {
         };
         let key = PrivateKey::generate(Algorithm::EcdsaP256).expect("a key");
         let organisation = region.issue_organisation(&subject, key, Validity::days(now(), 200)).expect("issued");
+        Self::of(region, organisation)
+    }
+
+    /// The same of a region and an organisation that there are.
+    pub(crate) fn of(region: RegionRoot, organisation: OrganisationCa) -> Self {
         let world = Self { folder: tempfile::tempdir().expect("a folder"), region, organisation };
         let key = PrivateKey::generate(Algorithm::EcdsaP256).expect("a key");
         let relay = world.region.issue_relay(&[RELAY_NAME], key, Validity::days(now(), 100)).expect("issued");
@@ -78,16 +83,16 @@ impl World {
         kring_server::start(config).await.expect("a relay")
     }
 
-    /// A new device of `name@politie.example`, set up for the relay at `relay`; and what opens its store.
+    /// A new device of `name` in the organisation, set up for the relay at `relay`; and what opens its store.
     pub(crate) fn profile(&self, name: &str, relay: SocketAddr) -> (Profile, Unlock) {
         let key = PrivateKey::generate(Algorithm::Ed25519).expect("a key");
         let subject = DeviceSubject {
             address: DeviceAddress {
-                professional: format!("{name}@politie.example").parse().expect("an address"),
+                professional: format!("{name}@{}", self.organisation.domain()).parse().expect("an address"),
                 device: DeviceId(rand::random()),
             },
             name: DisplayName::new(name).expect("a name"),
-            function: FunctionCode::new("police").expect("a code"),
+            function: self.organisation.functions()[0].clone(),
         };
         let public = key.ed25519_public_key().expect("an Ed25519 key");
         let device = self.organisation.issue_device(&subject, &public, Validity::days(now(), 100)).expect("issued");

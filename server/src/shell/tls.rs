@@ -320,6 +320,10 @@ fn alert(reason: Untrusted) -> CertificateError {
         Untrusted::UnknownRoot => CertificateError::UnknownIssuer,
         Untrusted::BadSignature => CertificateError::BadSignature,
         Untrusted::WrongUsage => CertificateError::InvalidPurpose,
+        // The organisation could not issue it.
+        Untrusted::OutsideOrganisation | Untrusted::OrganisationNameDiffers | Untrusted::FunctionNotPermitted => {
+            CertificateError::ApplicationVerificationFailure
+        }
         Untrusted::NoCertificate
         | Untrusted::ChainTooLong
         | Untrusted::TooLarge
@@ -332,12 +336,9 @@ fn alert(reason: Untrusted) -> CertificateError {
         | Untrusted::Subject
         | Untrusted::Names
         | Untrusted::NamesDisagree
-        | Untrusted::OutsideOrganisation
-        | Untrusted::OrganisationNameDiffers
-        | Untrusted::FunctionNotPermitted
         | Untrusted::KeyNotEd25519
         | Untrusted::KeyDiffers
-        | Untrusted::OtherHost => CertificateError::ApplicationVerificationFailure,
+        | Untrusted::OtherHost => CertificateError::BadEncoding,
     }
 }
 

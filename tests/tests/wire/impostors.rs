@@ -81,6 +81,9 @@ async fn impostors(world: &World, relay: std::net::SocketAddr) -> Vec<(&'static 
     let server = |params: &mut CertificateParams| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     };
+    let veilig_thuis = |params: &mut CertificateParams| {
+        params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 12]), "veilig-thuis");
+    };
     let ended = authority(world.region(), Validity { not_before: ago(9), not_after: ago(2) });
     let elsewhere = RegionRoot::create(&DisplayName::new("Elders").expect("a name"), Validity::days(ago(9), 99));
     let unpinned = authority(&elsewhere.expect("a root"), Validity::days(ago(8), 90));
@@ -95,6 +98,11 @@ async fn impostors(world: &World, relay: std::net::SocketAddr) -> Vec<(&'static 
         (
             "a certificate of a wrong organisation",
             forge(world.organisation(POLICE), address(SHELTER), |_| {}),
+            ACCESS_DENIED,
+        ),
+        (
+            "a function that the organisation was not given",
+            forge(shelter, address(SHELTER), veilig_thuis),
             ACCESS_DENIED,
         ),
         ("a wrong usage", forge(shelter, address(SHELTER), server), UNSUPPORTED_CERTIFICATE),

@@ -2,30 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use kring_client::enrolment::{Answer, Denied, Granted, Office, RenewalRequest, TicketSecret, renewal};
+use kring_client::enrolment::{Answer, Denied, Granted, Office, OfficeError, RenewalRequest, TicketSecret, renewal};
 use kring_pki::form::FunctionCode;
 use kring_pki::issue::{DeviceRequest, DeviceSubject, OrganisationCa, Validity};
 use kring_pki::pem;
 use kring_pki::verify::{Crls, TrustAnchors};
 use kring_protocol::address::DeviceAddress;
 use kring_protocol::ids::{DeviceId, TicketId, Timestamp};
+use kring_protocol::refusal::Refusal;
 use rustls_pki_types::CertificateDer;
 use serde::Serialize;
 
 use crate::admin::invite::{not_sealed, secret};
 use crate::admin::keys::Keys;
-use crate::admin::ledger::{self, Entry, Invited, Issued, Kind, State};
-use crate::admin::office::Pass;
+use crate::admin::ledger::{self, Certificate, Entry, Invited, Issued, Kind, State};
+use crate::admin::office::{Pass, Ways};
 use crate::admin::organisation::{self, Organisation};
 use crate::admin::relay::used::UsedRelay;
 use crate::admin::{bad_address, display_name, folder, lists, not_issued};
-use crate::certificates;
+use crate::certificates::{self, key_fingerprint};
 use crate::clock;
 use crate::lines::visible;
 use crate::outcome::{Cause, Failure, Outcome};
 use crate::output::{Line, Output};
+use crate::prompt;
 
 /// Folder with what was signed, by serial.
 const ISSUED: &str = "issued";
@@ -39,7 +42,7 @@ pub(super) struct Desk {
     pub(super) authority: OrganisationCa,
     /// Authorities by the serial of their certificate, for tickets of former ones.
     authorities: BTreeMap<String, OrganisationCa>,
-    pub(super) pass: Pass,
+    pub(super) pass: Rc<Pass>,
     /// Connections to the relays, by their address.
     pub(super) offices: BTreeMap<String, Office>,
     region: CertificateDer<'static>,
@@ -64,7 +67,7 @@ impl Desk {
         for serial in organisation.serials()? {
             authorities.insert(serial.clone(), organisation.open_serial(&serial, keys)?);
         }
-        let pass = Pass::issue(&organisation, &authority)?;
+        let pass = Rc::new(Pass::issue(&organisation, &authority)?);
         let region = organisation.region()?;
         Ok(Self {
             domain,
@@ -79,6 +82,16 @@ impl Desk {
             lists: Vec::new(),
             hopeless: Vec::new(),
         })
+    }
+
+    /// Hands over the lists that not every relay has yet.
+    pub(super) async fn hand_over(&mut self, folder: &Path, keys: &Keys) -> Outcome {
+        let mut ways = Ways::open(folder, keys, self.output)?.with(&self.domain, &self.pass);
+        let handed = ways.hand_over(&mut self.lists).await;
+        ways.close().await;
+        handed?;
+        self.lists.clear();
+        Ok(())
     }
 
     /// Decides about all that waits at a relay, over a connection that stays.
@@ -97,6 +110,7 @@ impl Desk {
     pub(super) async fn serve(&mut self, office: &Office, relays: &[UsedRelay]) -> Outcome<usize> {
         let now = clock::now();
         let book = ledger::read(&self.organisation.place)?;
+        let certificates = book.certificates(now);
         let mut tickets: BTreeMap<TicketId, (TicketSecret, Invited, Option<Option<String>>)> = BTreeMap::new();
         for invitation in book.invitations() {
             let invited = invitation.invited;
@@ -106,21 +120,29 @@ impl Desk {
                 continue;
             }
             let secret = secret(authority, &number)?;
-            let settled = invitation.settled.map(|serial| serial.map(str::to_owned));
+            // What was signed is given again, unless it was revoked meanwhile.
+            let is_revoked = |serial: &&str| {
+                let mut revoked = certificates.iter().filter(|known| known.state == State::Revoked);
+                revoked.any(|known| known.issued.serial == **serial)
+            };
+            let settled = invitation.settled.map(|serial| serial.filter(|it| !is_revoked(it)).map(str::to_owned));
             tickets.insert(secret.id().map_err(not_sealed)?, (secret, invited.clone(), settled));
         }
         let asked: Vec<TicketId> = tickets.keys().copied().collect();
         let mut decided = 0;
         for (id, sealed) in office.waiting(&asked).await? {
             let Some((secret, invited, settled)) = tickets.get(&id) else { continue };
-            if let Some(answer) = self.answer(secret, invited, settled.as_ref(), &sealed, relays)? {
+            if let Some(answer) = self.answer(secret, invited, settled.as_ref(), &sealed, relays).await? {
                 let sealed = secret.seal_answer(&answer).map_err(not_sealed)?;
-                office.answer(id, sealed).await?;
-                decided += 1;
+                match office.answer(id, sealed).await {
+                    // Withdrawn in this moment, and closed.
+                    Ok(()) | Err(OfficeError::Refused(Refusal::UnknownTicket)) => decided += 1,
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         for request in office.renewals().await? {
-            if let Some(answer) = self.renew(&request)? {
+            if let Some(answer) = self.renew(&request).await? {
                 office.answer_renewal(&request, answer).await?;
                 decided += 1;
             }
@@ -129,7 +151,7 @@ impl Desk {
     }
 
     /// What to say to a request under a ticket; `None`: nothing.
-    fn answer(
+    async fn answer(
         &mut self,
         secret: &TicketSecret,
         invited: &Invited,
@@ -157,9 +179,10 @@ impl Desk {
                 Answer::Denied(Denied::Request)
             }
             (None, Ok(request)) => {
-                if self.is_granted(invited, request.public_key())? {
+                if self.is_granted(invited, request.public_key()).await? {
                     match self.sign(invited, request.public_key()) {
-                        Ok(serial) => Answer::Granted(self.granted(&serial, relays)?),
+                        Ok(Some(serial)) => Answer::Granted(self.granted(&serial, relays)?),
+                        Ok(None) => Answer::Denied(Denied::Administrator),
                         Err(failure) if failure.cause == Cause::Refused => {
                             self.hopeless(
                                 sealed,
@@ -179,7 +202,7 @@ impl Desk {
     }
 
     /// Asks the administrator.
-    fn is_granted(&self, invited: &Invited, key: &[u8; 32]) -> Outcome<bool> {
+    async fn is_granted(&self, invited: &Invited, key: &[u8; 32]) -> Outcome<bool> {
         let shown = Asked {
             address: &invited.name,
             called: &invited.called,
@@ -190,17 +213,23 @@ impl Desk {
         if self.auto {
             return Ok(true);
         }
-        confirmed("Is this device in this person's hands? Sign its certificate? (yes/no) ")
+        confirmed("Is this device in this person's hands? Sign its certificate? (yes/no) ").await
     }
 
-    /// Signs a device's first certificate, and says its serial.
-    fn sign(&self, invited: &Invited, key: &[u8; 32]) -> Outcome<String> {
+    /// Signs a device's first certificate, and says its serial; `None`: the invitation was withdrawn while the
+    /// administrator was asked.
+    fn sign(&self, invited: &Invited, key: &[u8; 32]) -> Outcome<Option<String>> {
         let professional = invited.name.parse().map_err(bad_address)?;
         let subject = DeviceSubject {
             address: DeviceAddress { professional, device: DeviceId(rand::random()) },
             name: display_name(&invited.called)?,
             function: FunctionCode::new(&invited.function).map_err(|error| Failure::new(Cause::Failed, error))?,
         };
+        // Locked until all of it stands there: nobody is revoked in between without this certificate.
+        let mut ledger = self.organisation.ledger()?;
+        if let Some(serial) = ledger.book().invitation(&invited.ticket).and_then(|it| it.settled) {
+            return Ok(serial.map(str::to_owned));
+        }
         let (issued, entry) = self.issue(&subject, key, invited.days, None)?;
         let settled = Entry::Settled {
             at: clock::now().0,
@@ -208,9 +237,10 @@ impl Desk {
             serial: Some(issued.serial.clone()),
         };
         // Together: a certificate without its ticket's end would be followed by another one.
-        self.organisation.ledger()?.append([entry, settled])?;
+        ledger.append([entry, settled])?;
+        drop(ledger);
         self.tell(&issued)?;
-        Ok(issued.serial)
+        Ok(Some(issued.serial))
     }
 
     /// Signs, and keeps what was signed.
@@ -260,7 +290,7 @@ impl Desk {
     }
 
     /// What to say to a device that asks for its next certificate; `None`: nothing.
-    fn renew(&mut self, request: &RenewalRequest) -> Outcome<Option<Vec<u8>>> {
+    async fn renew(&mut self, request: &RenewalRequest) -> Outcome<Option<Vec<u8>>> {
         let now = clock::now();
         let anchors = TrustAnchors::from_der([&self.region]).map_err(|error| Failure::new(Cause::Failed, error))?;
         let device = match renewal::judge(&request.request, &request.chain, &anchors, &Crls::none(), now) {
@@ -300,7 +330,7 @@ impl Desk {
             key: key_fingerprint(device.public_key()),
         };
         self.output.print(&shown)?;
-        if !self.auto && !confirmed("Renew this device's certificate? (yes/no) ")? {
+        if !self.auto && !confirmed("Renew this device's certificate? (yes/no) ").await? {
             return Ok(Some(Answer::Denied(Denied::Administrator).to_bytes(&request.request)));
         }
         let subject = DeviceSubject {
@@ -308,6 +338,12 @@ impl Desk {
             name: device.name().clone(),
             function: device.function().clone(),
         };
+        // Locked until it stands there. What has changed since it was asked is answered in the next round.
+        let mut ledger = self.organisation.ledger()?;
+        let is_present = |known: &Certificate<'_>| known.issued.serial == serial && known.state == State::Valid;
+        if !ledger.book().certificates(clock::now()).iter().any(is_present) {
+            return Ok(None);
+        }
         // As long as the former one.
         let days = present.issued.until.saturating_sub(present.issued.from).div_ceil(Timestamp::DAY).max(1);
         let (issued, entry) = match self.issue(&subject, device.public_key(), days, Some(serial)) {
@@ -318,7 +354,8 @@ impl Desk {
             }
             Err(failure) => return Err(failure),
         };
-        self.organisation.ledger()?.append([entry])?;
+        ledger.append([entry])?;
+        drop(ledger);
         self.tell(&issued)?;
         Ok(Some(granted(&issued.serial)?))
     }
@@ -342,27 +379,34 @@ impl Desk {
     }
 }
 
-/// SHA-256 of a device's key, the first 16 bytes: enough to compare, short enough to read out.
-fn key_fingerprint(key: &[u8; 32]) -> String {
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key);
-    let groups: Vec<String> =
-        hash.as_ref()[..16].chunks(2).map(|pair| data_encoding::HEXLOWER.encode(pair)).collect();
-    groups.join(" ")
+/// Asks until the answer is yes or no. Ctrl-C meanwhile ends the program, and nothing is decided; nor is it when
+/// there is nobody to ask.
+async fn confirmed(question: &str) -> Outcome<bool> {
+    loop {
+        // Nobody is left to ask if standard error is closed.
+        let _ = write!(io::stderr().lock(), "{question}");
+        let unanswered = |why: &str| {
+            let what = format!("there is no answer ({why}), and nothing was decided about this device");
+            Failure::advised(Cause::Failed, what, "answer at a terminal, or sign without being asked with --auto")
+        };
+        let line = prompt::line().await.map_err(|error| unanswered(&error.to_string()))?;
+        let Some(line) = line else {
+            let _ = writeln!(io::stderr().lock());
+            return Err(unanswered("standard input has ended"));
+        };
+        if let Some(answer) = decision(&line) {
+            return Ok(answer);
+        }
+    }
 }
 
-/// Asks; anything but yes is no.
-fn confirmed(question: &str) -> Outcome<bool> {
-    // Nobody is left to ask if standard error is closed.
-    let _ = write!(io::stderr().lock(), "{question}");
-    let mut line = String::new();
-    io::stdin().read_line(&mut line).map_err(|error| {
-        Failure::advised(
-            Cause::Failed,
-            format!("the answer cannot be read: {error}"),
-            "use --auto without a terminal",
-        )
-    })?;
-    Ok(["yes", "y", "ja", "j"].contains(&line.trim().to_lowercase().as_str()))
+/// What an answer says; `None`: neither.
+fn decision(line: &str) -> Option<bool> {
+    match line.trim().to_lowercase().as_str() {
+        "yes" | "y" | "ja" | "j" => Some(true),
+        "no" | "n" | "nee" => Some(false),
+        _ => None,
+    }
 }
 
 /// Somebody asks.
@@ -397,5 +441,20 @@ struct Signed<'a> {
 impl Line for Signed<'_> {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "Signed for {}, valid until {}", visible(self.address), self.until_local)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_yes_is_yes_and_only_no_is_no() {
+        for (line, answer) in
+            [("yes\n", Some(true)), (" Ja\r\n", Some(true)), ("no\n", Some(false)), ("NEE", Some(false))]
+        {
+            assert_eq!(decision(line), answer, "{line:?}");
+        }
+        assert!(["", "\n", "yesno\n", "misschien\n", "ye\n"].iter().all(|line| decision(line).is_none()));
     }
 }

@@ -67,6 +67,11 @@ impl Invitation<'_> {
     pub(in super::super) fn is_open(&self, now: Timestamp) -> bool {
         self.settled.is_none() && self.invited.until > now.0
     }
+
+    /// Whether it came to its end without a certificate before its time was over: a relay may still know its ticket.
+    pub(in super::super) fn is_withdrawn(&self, now: Timestamp) -> bool {
+        self.settled == Some(None) && self.invited.until > now.0
+    }
 }
 
 impl Book {
@@ -90,7 +95,7 @@ impl Book {
         let mut replaced = Vec::new();
         for entry in &self.0 {
             match entry {
-                Entry::Revoked { at, serial, reason } => {
+                Entry::Revoked { at, serial, reason, .. } => {
                     // The first time counts.
                     revoked.entry(serial.as_str()).or_insert((*at, reason.as_str()));
                 }
@@ -137,21 +142,41 @@ impl Book {
         certificates
     }
 
-    /// All invitations, in order.
+    /// All invitations, in order. Who is revoked as a person is let in by none that they were given before: those are
+    /// settled with the revocation, whether somebody has written that down or not. The order of the lines decides,
+    /// and no clock.
     pub(in super::super) fn invitations(&self) -> Vec<Invitation<'_>> {
-        let mut settled = BTreeMap::new();
+        let mut invitations: Vec<Invitation<'_>> = Vec::new();
+        let mut places = BTreeMap::new();
+        let mut names = BTreeMap::new();
         for entry in &self.0 {
-            if let Entry::Settled { ticket, serial, .. } = entry {
-                settled.entry(ticket.as_str()).or_insert(serial.as_deref());
+            match entry {
+                Entry::Issued(issued) => drop(names.insert(issued.serial.as_str(), issued.name.as_str())),
+                Entry::Invited(invited) => {
+                    places.insert(invited.ticket.as_str(), invitations.len());
+                    invitations.push(Invitation { invited, settled: None });
+                }
+                Entry::Settled { ticket, serial, .. } => {
+                    if let Some(place) = places.get(ticket.as_str()) {
+                        // The first end counts.
+                        invitations[*place].settled.get_or_insert(serial.as_deref());
+                    }
+                }
+                Entry::Revoked { serial, alone: false, .. } => {
+                    let name = names.get(serial.as_str()).copied();
+                    for it in invitations.iter_mut().filter(|it| Some(it.invited.name.as_str()) == name) {
+                        it.settled.get_or_insert(None);
+                    }
+                }
+                Entry::Revoked { alone: true, .. } | Entry::Listed { .. } => {}
             }
         }
-        let invited = self.0.iter().filter_map(|entry| match entry {
-            Entry::Invited(invited) => Some(invited),
-            Entry::Issued(_) | Entry::Settled { .. } | Entry::Revoked { .. } | Entry::Listed { .. } => None,
-        });
-        invited
-            .map(|invited| Invitation { invited, settled: settled.get(invited.ticket.as_str()).copied() })
-            .collect()
+        invitations
+    }
+
+    /// What became of the invitation with this ticket.
+    pub(in super::super) fn invitation(&self, ticket: &str) -> Option<Invitation<'_>> {
+        self.invitations().into_iter().find(|invitation| invitation.invited.ticket == ticket)
     }
 
     /// What the list of the authorities with these certificates (those of one key) says now.
@@ -232,6 +257,7 @@ mod tests {
             at,
             serial: serial.to_owned(),
             reason: reason.to_owned(),
+            alone: false,
         };
         let later = NOW.0 + Timestamp::DAY;
         let renewed =
@@ -295,23 +321,53 @@ mod tests {
         assert_eq!(book.newest_list(&["cc".to_owned()]), None);
     }
 
-    #[test]
-    fn an_invitation_is_open_until_it_is_settled_or_late() {
-        let invited = Invited {
+    fn invited(ticket: &str, name: &str) -> Entry {
+        Entry::Invited(Invited {
             at: 1,
-            ticket: "01".to_owned(),
+            ticket: ticket.to_owned(),
             authority: "aa".to_owned(),
-            name: "a@p.nl".to_owned(),
+            name: name.to_owned(),
             called: "Anne".to_owned(),
             function: "police".to_owned(),
             until: NOW.0,
             days: 365,
-        };
-        let mut book = Book::of(vec![Entry::Invited(invited)]);
+        })
+    }
+
+    #[test]
+    fn an_invitation_is_open_until_it_is_settled_or_late() {
+        let mut book = Book::of(vec![invited("01", "a@p.nl")]);
         let before = Timestamp(NOW.0 - 1);
         assert!(book.invitations()[0].is_open(before) && !book.invitations()[0].is_open(NOW));
         book.add(Entry::Settled { at: 2, ticket: "01".to_owned(), serial: None });
         assert!(!book.invitations()[0].is_open(before));
-        assert_eq!(book.invitations()[0].settled, Some(None));
+        assert_eq!(book.invitation("01").unwrap().settled, Some(None));
+        assert!(book.invitations()[0].is_withdrawn(before) && !book.invitations()[0].is_withdrawn(NOW));
+    }
+
+    fn settled(book: &Book) -> Vec<Option<Option<&str>>> {
+        book.invitations().iter().map(|invitation| invitation.settled).collect()
+    }
+
+    #[test]
+    fn who_is_revoked_is_let_in_by_no_invitation_of_before_and_by_every_one_after() {
+        let later = NOW.0 + Timestamp::DAY;
+        let revoked = |alone| Entry::Revoked { at: 5, serial: "11".to_owned(), reason: "left".to_owned(), alone };
+        let of_another = invited("03", "b@p.nl");
+        let before = vec![Entry::Issued(issued("11", "a@p.nl", "d1", later)), invited("01", "a@p.nl"), of_another];
+
+        let mut book = Book::of(before.clone());
+        book.add(revoked(true));
+        assert_eq!(settled(&book), [None, None], "one device went, its owner stays");
+        book.add(revoked(false));
+        book.add(invited("02", "a@p.nl"));
+        assert_eq!(settled(&book), [Some(None), None, None]);
+        book.add(Entry::Settled { at: 6, ticket: "01".to_owned(), serial: Some("22".to_owned()) });
+        assert_eq!(settled(&book)[0], Some(None), "what was signed afterwards all the same is not given out");
+
+        let mut book = Book::of(before);
+        book.add(Entry::Settled { at: 4, ticket: "01".to_owned(), serial: Some("22".to_owned()) });
+        book.add(revoked(false));
+        assert_eq!(settled(&book)[0], Some(Some("22")), "it was used before");
     }
 }

@@ -27,7 +27,7 @@ fn told(world: &World, index: usize, what: Suspicion) -> usize {
 }
 
 /// A KeyPackage of `victim`, as anybody can claim it.
-fn package(world: &mut World, victim: usize) -> openmls::prelude::KeyPackage {
+pub(super) fn package(world: &mut World, victim: usize) -> openmls::prelude::KeyPackage {
     let address = world.devices[victim].address.clone();
     let bytes = world.relay.packages.get_mut(&(address.professional, address.device)).unwrap().0.pop().unwrap();
     let message = openmls::prelude::MlsMessageIn::tls_deserialize_exact_bytes(&bytes).unwrap();
@@ -36,32 +36,36 @@ fn package(world: &mut World, victim: usize) -> openmls::prelude::KeyPackage {
 }
 
 /// What `attacker` makes up, and puts into the inbox of `victim`.
-struct Forged {
+pub(super) struct Forged {
     id: GroupId,
     context: CaseContext,
     /// Epoch in which the made-up group begins.
-    epoch: u64,
+    pub(super) epoch: u64,
+    /// Who is added with the victim, whether a gate lets them pass or not.
+    pub(super) company: Vec<openmls::prelude::KeyPackage>,
 }
 
 impl Forged {
-    fn new(case: CaseId, id: GroupId, attacker: &str, others: &[&str]) -> Self {
+    pub(super) fn new(case: CaseId, id: GroupId, attacker: &str, others: &[&str]) -> Self {
         let mut context = CaseContext::new(case, "Gezin".to_owned(), who(attacker));
         for other in others {
             context.set_role(&who(other), Role::Member);
         }
-        Self { id, context, epoch: 0 }
+        Self { id, context, epoch: 0, company: Vec::new() }
     }
 
-    fn send(self, world: &mut World, attacker: usize, victim: usize) {
-        let add = vec![package(world, victim)];
+    pub(super) fn send(self, world: &mut World, attacker: usize, victim: usize) {
+        let mut add = vec![package(world, victim)];
         let key = crate::mls::inbox_key(&add[0]).unwrap().to_vec();
+        add.extend(self.company);
         let party = &world.devices[attacker].core.as_ref().unwrap().party;
         let mut store = crate::store::Store::in_memory().unwrap();
         let tx = store.begin().unwrap();
         drop(Group::create(party, &tx, self.id, &self.context).unwrap());
         set_epoch(&tx, self.epoch);
         let mut mls = Group::load(&tx.rows(), self.id).unwrap().unwrap();
-        let welcome = mls.commit(party, &tx, Plan { add, ..Plan::default() }).unwrap().welcome.unwrap();
+        let plan = Plan { add, context: Some(self.context.clone()), ..Plan::default() };
+        let welcome = mls.welcome_beside_the_gate(party, &tx, plan);
         let epoch = Epoch(self.epoch + 1);
         let follows = self.context.predecessor.as_ref().map(Follows::from);
         let cursor = CursorId([3; 16]);

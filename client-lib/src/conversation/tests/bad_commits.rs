@@ -8,7 +8,7 @@ use crate::case::{CaseStatus, Role};
 use crate::conversation::{Command, CommitRefused, Event};
 use crate::mls::group::Plan;
 
-fn group(world: &World, index: usize) -> GroupId {
+pub(super) fn group(world: &World, index: usize) -> GroupId {
     world.core(index).authenticator(world.case).unwrap().unwrap().0
 }
 
@@ -25,16 +25,26 @@ fn reasons(world: &World, index: usize) -> Vec<CommitRefused> {
 
 /// A member's program puts a Commit into the log that its own rules would forbid: it is built beside the gate, from
 /// the member's real keys.
-fn forge(world: &mut World, index: usize, plan: impl Fn(&crate::mls::group::Group) -> Plan, key: Option<AccessKey>) {
+pub(super) fn forge(
+    world: &mut World,
+    index: usize,
+    plan: impl Fn(&crate::mls::group::Group) -> Plan,
+    key: Option<AccessKey>,
+) {
     let case = world.case;
     let (id, _, message, real) = world.devices[index].core.as_mut().unwrap().forge_commit(case, plan);
-    let key = key.unwrap_or(real);
+    put(world, index, id, message, key.unwrap_or(real));
+}
+
+/// Puts a Commit into the log, where it wins its epoch; its author is gone then.
+pub(super) fn put(world: &mut World, index: usize, id: GroupId, message: Vec<u8>, key: AccessKey) {
     let now = world.now;
     world.relay.append(id, OperationId(rand::random()), Payload::from(message), Some(key), now).unwrap();
     world.disconnect(index);
 }
 
-fn goes_on(world: &mut World, honest: &[usize], reason: CommitRefused) {
+/// The honest refuse the Commit for this reason, go on in a successor, and hear each other there.
+pub(super) fn goes_on(world: &mut World, honest: &[usize], reason: CommitRefused) {
     let before = group(world, honest[0]);
     world.settle();
     for index in honest {

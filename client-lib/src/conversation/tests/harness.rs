@@ -43,6 +43,11 @@ impl Region {
                 Validity::days(now, 1825),
             )
             .unwrap();
+        Self::of(root, organisation, now)
+    }
+
+    /// A region with this organisation.
+    pub(crate) fn of(root: RegionRoot, organisation: OrganisationCa, now: Timestamp) -> Self {
         Self { root, organisation, now }
     }
 
@@ -73,6 +78,13 @@ impl Region {
         let authority = self.organisation.certificate();
         let issuer = kring_pki::verify::issuer_id(authority).unwrap();
         (issuer, wire::Crl { crl: crl.as_ref().to_vec().into(), issuer: Some(authority.as_ref().to_vec().into()) })
+    }
+
+    /// The region's own list, with nobody on it.
+    fn own_list(&self, number: u64, signed: Timestamp, next: Timestamp) -> (IssuerId, wire::Crl) {
+        let crl = self.root.sign_crl(&[], number, signed, next).unwrap();
+        let issuer = kring_pki::verify::issuer_id(self.root.certificate()).unwrap();
+        (issuer, wire::Crl { crl: crl.as_ref().to_vec().into(), issuer: None })
     }
 
     fn anchors(&self) -> TrustAnchors {
@@ -130,10 +142,13 @@ pub(crate) fn real_now() -> Timestamp {
 
 impl World {
     pub(super) fn new(names: &[&str]) -> Self {
-        let now = real_now();
+        Self::in_region(Region::new(real_now()), names)
+    }
+
+    pub(super) fn in_region(region: Region, names: &[&str]) -> Self {
         let mut world = Self {
-            now,
-            region: Region::new(now),
+            now: region.now,
+            region,
             relay: Relay::default(),
             devices: Vec::new(),
             case: CaseId([0xca; 16]),
@@ -249,6 +264,17 @@ impl World {
     pub(super) fn publish_list(&mut self, next: Timestamp) {
         self.list += 1;
         let (issuer, list) = self.region.list(&self.revoked, self.list, self.now, next);
+        self.hand_in(issuer, list);
+    }
+
+    /// The region publishes its list, and promises the next one.
+    pub(super) fn publish_region_list(&mut self, next: Timestamp) {
+        self.list += 1;
+        let (issuer, list) = self.region.own_list(self.list, self.now, next);
+        self.hand_in(issuer, list);
+    }
+
+    fn hand_in(&mut self, issuer: IssuerId, list: wire::Crl) {
         self.relay.lists.entry(issuer).or_default().push((CrlNumber(self.list), list));
         for index in 0..self.devices.len() {
             if self.devices[index].online {
@@ -465,14 +491,18 @@ impl World {
     }
 
     pub(super) fn together_as(names: &[&str], role: Role) -> Self {
-        let mut world = Self::new(names);
-        world.settle();
-        world.new_case(0);
+        Self::new(names).joined(names, role)
+    }
+
+    /// The first opens a case and adds the others.
+    pub(super) fn joined(mut self, names: &[&str], role: Role) -> Self {
+        self.settle();
+        self.new_case(0);
         for name in &names[1..] {
-            world.add(0, name, role);
+            self.add(0, name, role);
         }
-        world.settle();
-        world
+        self.settle();
+        self
     }
 
     /// All devices are in the same state.

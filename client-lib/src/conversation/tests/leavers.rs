@@ -4,7 +4,7 @@
 use kring_protocol::ids::{CrlNumber, Timestamp};
 
 use super::harness::{World, who};
-use crate::case::{CaseStatus, ItemDraft, ItemId, Role};
+use crate::case::{CaseId, CaseStatus, ItemDraft, ItemId, Role};
 use crate::conversation::{Command, CommandError, Event, Held, NotAdded, StepError};
 use crate::identity::SafetyNumber;
 
@@ -68,6 +68,40 @@ fn a_list_that_does_not_come_is_noticed_and_three_days_later_nothing_is_said_wit
     world.add(0, "cees", Role::Member);
     world.settle();
     world.agree(&[0, 1, cees]);
+}
+
+#[test]
+fn a_regions_list_that_does_not_come_is_noticed_as_well_where_one_was_seen() {
+    let mut world = World::together(&["anne", "bert"]);
+    let (soon, late) = (world.now.plus(7 * DAY), world.now.plus(100 * DAY));
+    world.publish_list(late);
+    world.settle();
+    world.pass(8 * DAY);
+    assert_eq!(overdue(&world, 1, false), 0, "of a region that has published none, none is expected");
+    let soon = soon.plus(8 * DAY);
+    world.publish_region_list(soon);
+    world.settle();
+    world.pass(7 * DAY - 60_000);
+    assert_eq!(overdue(&world, 1, false), 0, "it is not due yet");
+    world.pass(120_000);
+    let of_region = |stale: bool| {
+        move |event: &Event| {
+            matches!(event, Event::RevocationListOverdue { organisation, since, stale: told, .. }
+                if organisation == "Regio" && *told == stale && soon.since(*since) < Timestamp::SECOND)
+        }
+    };
+    assert_eq!(events(&world, 1, of_region(false)), 1);
+    world.pass(3 * DAY);
+    assert_eq!(events(&world, 1, of_region(true)), 1);
+    world.say(1, "wacht");
+    world.settle();
+    assert!(world.texts(0).is_empty());
+    assert_eq!(events(&world, 1, |event| matches!(event, Event::Held { why: Held::StaleList, .. })), 1);
+    let next = world.now.plus(7 * DAY);
+    world.publish_region_list(next);
+    world.settle();
+    assert_eq!(world.texts(0), ["wacht"]);
+    assert_eq!(world.suspicions(), 0);
 }
 
 #[test]
@@ -436,5 +470,44 @@ fn a_renewed_certificate_shows_in_the_case_within_days() {
     world.settle();
     assert_eq!(world.texts(0), ["nog steeds hier"]);
     world.agree(&[0, 1]);
+    assert_eq!(world.suspicions(), 0);
+}
+
+#[test]
+fn a_renewed_certificate_is_one_commit_in_each_case_and_each_case_has_a_day_of_its_own() {
+    let mut world = World::new(&["anne", "bert"]);
+    world.settle();
+    // Cases whose turns come on the first, the second and the third day.
+    let cases = [0xd0, 0xcb, 0xda].map(|number| CaseId([number; 16]));
+    let mut groups = Vec::new();
+    for case in cases {
+        world.case = case;
+        world.new_case(0);
+        world.add(0, "bert", Role::Member);
+        world.settle();
+        groups.push(world.core(1).authenticator(case).unwrap().unwrap().0);
+    }
+    let commits = |world: &World| -> Vec<usize> {
+        let of =
+            |group| world.relay.logs[group].records.iter().filter(|record| record.next_access_key.is_some()).count();
+        groups.iter().map(of).collect()
+    };
+    let before = commits(&world);
+    world.renew(1);
+    world.settle();
+    assert_eq!(commits(&world), before, "none at once");
+    // Shorter than what brings a device fresh keys in any case.
+    let mut days = Vec::new();
+    for _ in 0..5 {
+        let until_now = commits(&world);
+        world.pass(DAY);
+        let made: Vec<_> = commits(&world).iter().zip(&until_now).map(|(now, before)| now - before).collect();
+        days.push(made);
+    }
+    let after = commits(&world);
+    assert!(after.iter().zip(&before).all(|(after, before)| *after == before + 1), "one in each: {days:?}");
+    assert!(days.iter().all(|made| made.iter().sum::<usize>() <= 1), "on no day more than one: {days:?}");
+    let renewed = |event: &Event| matches!(event, Event::CertificateRenewed { .. });
+    assert_eq!(events(&world, 0, renewed), 3);
     assert_eq!(world.suspicions(), 0);
 }

@@ -180,20 +180,39 @@ fn who_joins_a_case_with_a_revoked_device_in_it_has_it_out_before_they_say_anyth
     let mut world = World::together(&["anne", "bert", "cees"]);
     let eva = world.device("eva", 1);
     world.settle();
+    // Her Welcome waits in her inbox; by the time that she reads it, cees, who is in it, is revoked.
+    world.disconnect(eva);
     world.add(0, "eva", Role::Member);
     world.settle();
     for index in 0..3 {
         world.disconnect(index);
     }
     world.revoke(2);
-    let before = records(&world);
+    let before = world.relay.logs.values().next().unwrap().records.len();
+    world.devices[eva].events.clear();
+    world.connect(eva);
+    while world.core(eva).case(world.case).unwrap().is_none() {
+        assert!(world.turn(eva), "she joins");
+    }
+    assert_eq!(world.core(eva).members(world.case).unwrap().len(), 4, "cees is in the Welcome");
     world.say(eva, "zonder cees");
     world.pass(5_000);
-    assert_eq!(records(&world), before + 2, "a removal, and then the message");
+
+    let place = |wanted: &dyn Fn(&Event) -> bool| world.devices[eva].events.iter().position(wanted);
+    let joined = place(&|event| matches!(event, Event::Joined { .. })).expect("she is told that she has joined");
+    let out = place(&|event| matches!(event, Event::TakenOut { .. })).expect("and that cees is out");
+    let said = place(&|event| matches!(event, Event::Item(_))).expect("and what she has said");
+    assert!(joined < out && out < said, "{joined} {out} {said}");
+    let records = &world.relay.logs.values().next().unwrap().records[before..];
+    let commits: Vec<bool> = records.iter().map(|record| record.next_access_key.is_some()).collect();
+    assert!(commits[0], "nothing goes to the revoked leaf before the removal");
+    assert_eq!(commits.iter().filter(|is_commit| **is_commit).count(), 1);
     world.connect(1);
     world.connect(2);
     world.pass(5_000);
     assert_eq!(world.texts(1), ["zonder cees"]);
     assert!(world.texts(2).is_empty());
+    assert_eq!(world.core(1).members(world.case).unwrap().len(), 3);
     world.agree(&[1, eva]);
+    assert_eq!(world.suspicions(), 0);
 }

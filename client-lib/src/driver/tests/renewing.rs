@@ -1,78 +1,108 @@
-//! A client that stays open goes on with its next certificate.
+//! A device that renews its certificate by itself, by its clock and without any command.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kring_pki::issue::Validity;
-use kring_protocol::message::{Empty, EnrolmentAnswer, KeyPackageCount, Reply, Request};
-use kring_protocol::payload::Payload;
+use kring_pki::verify::{Crls, TrustAnchors, When, verify_device};
+use kring_protocol::ids::{InboxSeq, Timestamp};
+use kring_protocol::message::{Empty, EnrolmentAnswer, InboxEnd, KeyPackageCount, Reply, Request};
 use kring_protocol::refusal::Refusal;
-use quinn::Connection;
-use rustls_pki_types::CertificateDer;
+use tokio::sync::watch;
 
+use super::real::soon;
 use super::relay::{Flaws, World, accept, beside, next_request, now, reply, unlock};
-use crate::api::{Client, ClientEvent, ConnectError};
-use crate::enrolment::{Answer, Granted};
+use crate::api::{Client, ClientEvent};
+use crate::driver::Surroundings;
+use crate::driver::surroundings::Clock;
+use crate::enrolment::{Answer, Granted, renewal};
+use crate::identity::Profile;
 
-/// The certificate that a device has shown.
-fn shown(connection: &Connection) -> CertificateDer<'static> {
-    let identity = connection.peer_identity().expect("a certificate");
-    identity.downcast::<Vec<CertificateDer<'static>>>().expect("certificates")[0].clone()
+/// A clock that the test puts forward, and that counts how often it is looked at.
+struct Set {
+    at: AtomicU64,
+    looks: watch::Sender<u64>,
 }
 
-/// Answers until the connection ends, or KeyPackages come if `until_published`; gives these back.
-async fn serve(connection: &Connection, granted: &Granted, until_published: bool) -> Vec<Payload> {
-    let mut asked: Option<Vec<u8>> = None;
-    while let Some((mut answer, request)) = next_request(connection).await {
-        let last = match request {
-            Request::FetchRenewal(_) => match &asked {
-                None => Reply::Refused(Refusal::UnknownTicket),
-                Some(asked) => {
-                    let sealed = Answer::Granted(granted.clone()).to_bytes(asked);
-                    Reply::EnrolmentAnswer(EnrolmentAnswer { answer: sealed.into() })
-                }
-            },
-            Request::AskRenewal(ask) => {
-                asked = Some(ask.request.to_vec());
-                Reply::Done(Empty)
-            }
-            Request::PublishKeyPackages(publish) if until_published => return publish.single_use,
-            Request::PublishKeyPackages(_) => {
-                Reply::KeyPackageCount(KeyPackageCount { single_use: 100, last_resort: true })
-            }
-            _ => Reply::Done(Empty),
-        };
-        reply(&mut answer, &last).await;
+impl Clock for Set {
+    fn now(&self) -> Timestamp {
+        self.looks.send_modify(|looks| *looks += 1);
+        Timestamp(self.at.load(Ordering::SeqCst))
     }
-    Vec::new()
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_shown_on_the_next_connection_and_in_what_is_published_then() {
+async fn at_two_thirds_of_its_time_a_certificate_is_renewed_without_any_command() {
     let world = World::new();
     let endpoint = world.listen(&Flaws::default());
-    let address = endpoint.local_addr().expect("address");
     let folder = tempfile::tempdir().expect("folder");
-    let profile = world.profile(&folder.path().join("p"), address);
-    let client = Client::open(&profile, &unlock()).await.expect("client");
-    let next = world.renewed(client.device(), Validity::days(now(), 90));
-    let granted = Granted { chain: next.chain().to_vec(), region_roots: Vec::new(), relay_roots: Vec::new() };
-    let relay = beside(async move {
-        let first = accept(&endpoint).await;
-        serve(&first, &granted, false).await;
-        let second = accept(&endpoint).await;
-        (shown(&first), shown(&second), serve(&second, &granted, true).await)
+    let setup = world.setup(endpoint.local_addr().expect("address"), Validity::days(now(), 27));
+    let profile = Profile::create(&folder.path().join("p"), &setup, &unlock()).expect("profile");
+    // What the administrator answers, once the device is known.
+    let (answer, answers) = watch::channel(None::<Granted>);
+    let (asked, asks) = watch::channel(0);
+    let script = beside(async move {
+        let connection = accept(&endpoint).await;
+        let mut request_seen = None;
+        while let Some((mut stream, request)) = next_request(&connection).await {
+            let last = match (request, &request_seen) {
+                (Request::ReadInbox(_), _) => Reply::InboxEnd(InboxEnd { through: InboxSeq(0) }),
+                (Request::PublishKeyPackages(_), _) => {
+                    Reply::KeyPackageCount(KeyPackageCount { single_use: 100, last_resort: true })
+                }
+                (Request::FetchRenewal(_), None) => {
+                    asked.send_modify(|asked| *asked += 1);
+                    Reply::Refused(Refusal::UnknownTicket)
+                }
+                (Request::AskRenewal(ask), _) => {
+                    asked.send_modify(|asked| *asked += 1);
+                    request_seen = Some(ask.request.to_vec());
+                    Reply::Done(Empty)
+                }
+                (Request::FetchRenewal(_), Some(request)) => {
+                    let granted = answers.borrow().clone().expect("the device is known by now");
+                    Reply::EnrolmentAnswer(EnrolmentAnswer {
+                        answer: Answer::Granted(granted).to_bytes(request).into(),
+                    })
+                }
+                _ => Reply::Done(Empty),
+            };
+            reply(&mut stream, &last).await;
+        }
     });
+
+    let anchors = TrustAnchors::from_der([&world.root()]).expect("a root");
+    let present = verify_device(&setup.chain, &anchors, When::Ever, &Crls::none()).expect("good");
+    let next = world.renewed(&present, Validity::days(now(), 200));
+    let granted = Granted { chain: next.chain().to_vec(), region_roots: Vec::new(), relay_roots: Vec::new() };
+    answer.send(Some(granted)).expect("the relay runs");
+
+    // Not yet, by some milliseconds: the device looks again and again, and asks for nothing.
+    let due = renewal::due(present.not_before(), present.valid_until());
+    let (looks, mut looked) = watch::channel(0);
+    let clock = Arc::new(Set { at: AtomicU64::new(due.0 - 20), looks });
+    let surroundings = Surroundings { clock: clock.clone(), ..Surroundings::default() };
+    let client = Client::open_in(&profile, &unlock(), surroundings).await.expect("client");
     let mut events = client.events();
-    client.connected().await.expect("connected");
-    let until = client.renew_certificate(Duration::from_secs(60)).await.expect("renewed");
-    assert_eq!((until, client.status().certificate_until), (next.valid_until(), next.valid_until()));
-    client.disconnect();
-    let offline = |event| matches!(event, ClientEvent::Disconnected(ConnectError::Offline)).then_some(());
-    events.find(offline).await.expect("offline");
     client.connect();
-    let (before, after, packages) = relay.await.expect("relay");
-    assert_eq!((&before, &after), (&client.device().chain()[0], &next.chain()[0]));
-    let holds = |bytes: &[u8]| bytes.windows(after.len()).any(|window| window == after.as_ref());
-    assert!(!packages.is_empty() && packages.iter().all(|package| holds(package)));
+    soon("a connection", client.connected()).await.expect("a relay");
+    let before = *looked.borrow_and_update();
+    let mut too_early = asks.clone();
+    tokio::select! {
+        looks = soon("some looks", looked.wait_for(|looks| *looks >= before + 10)) => drop(looks.expect("a clock")),
+        _ = too_early.wait_for(|asked| *asked > 0) => panic!("asked before it is time"),
+    }
+    assert_eq!(*asks.borrow(), 0, "it is not time yet");
+
+    clock.at.store(due.0, Ordering::SeqCst);
+    let renewed = events.find(|event| match event {
+        ClientEvent::CertificateRenewed { until } => Some(until),
+        _ => None,
+    });
+    assert_eq!(soon("the next certificate", renewed).await, Some(next.valid_until()));
+    assert_eq!(*asks.borrow(), 2, "looked for, then asked for");
+    let kept = Profile::open(&folder.path().join("p")).expect("the profile");
+    assert_eq!(kept.chain(), next.chain(), "for the next opening");
     client.close().await;
+    script.abort();
 }
