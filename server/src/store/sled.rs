@@ -10,7 +10,7 @@
 //! larger than 128 KiB, alone or as 16 neighbours in a leaf, sled would put into its `blobs` folder, which it never
 //! syncs.
 //!
-//! **Durable** means: batch applied, `flush()`, then `fdatasync` of our own handle on sled's file. sled's own flush is
+//! **Durable** means: given to sled, `flush()`, then `fdatasync` of our own handle on sled's file. sled's own flush is
 //! `sync_file_range` on Linux, which survives a killed process and not a power cut. Its timed flush is off.
 //!
 //! sled notes where everything lies when it is opened, and then never again: an opening reads all that was written since
@@ -257,14 +257,16 @@ impl SledStore {
         Ok([&length.to_be_bytes()[..], &sealed].concat())
     }
 
-    /// Adds an entry: its pieces may lie in several batches, since one that is not whole is dropped at the next opening.
-    fn put_entry(&self, batches: &mut Batches, position: Position, entry: &[u8]) -> Result<(), StoreError> {
+    /// Adds an entry and says how many bytes that was. Its pieces are given to sled one after the other and not in a
+    /// batch, for each of which sled writes two buffers of its own: it reads back what it was given up to some point in
+    /// this order, and an entry that is not whole is dropped at the next opening.
+    fn put_entry(&self, position: Position, entry: &[u8]) -> Result<u64, StoreError> {
         let prefix = entry_prefix(position);
-        for (number, piece) in (0u16..).zip(self.sealed(&prefix, entry)?.chunks(PIECE)) {
-            batches.make_room(self.db()?, piece.len())?;
-            batches.open.insert(piece_key(&prefix, number), piece);
+        let sealed = self.sealed(&prefix, entry)?;
+        for (number, piece) in (0u16..).zip(sealed.chunks(PIECE)) {
+            self.db()?.insert(piece_key(&prefix, number), piece).map_err(failure)?;
         }
-        Ok(())
+        Ok(sealed.len() as u64)
     }
 
     /// Adds a page, its pieces and what it leaves of a longer one before it in one batch: a page of two halves from
@@ -353,16 +355,13 @@ impl Store for SledStore {
 
     fn append(&mut self, entries: &[Bytes]) -> Result<(), StoreError> {
         self.write(|store| {
-            let mut batches = Batches::default();
             let mut position = store.tail;
             for entry in entries {
                 position = position.next();
-                store.put_entry(&mut batches, position, entry)?;
+                store.written += store.put_entry(position, entry)?;
             }
-            batches.apply(store.db()?)?;
             store.sync()?;
             store.tail = position;
-            store.written += batches.given;
             Ok(())
         })
     }
