@@ -105,6 +105,10 @@ async fn publish_lists(desks: &mut [Desk], folder: &Path, keys: &Keys, output: O
             continue;
         }
         desk.lists = lists::of_organisation(&desk.organisation, folder, lists::DAYS_BY_HAND, keys)?;
+        if desk.lists.is_empty() {
+            // Revoked by its region: nobody believes a list of it any more.
+            continue;
+        }
         for list in &desk.lists {
             output.print(&ListSigned::of(list))?;
         }
