@@ -3,8 +3,9 @@
 //!
 //! `frames`: reads the frame of a submission of 512 bytes, and writes that of its receipt. `records`: takes such
 //! submissions from frame to receipt in batches of 64, by way of the rules, the views and the journal's entry, with a store in
-//! memory, and hands each record to seven followers. `proofs`: verifies the proof of an epoch's key. `written` prints the bytes
-//! that the journal writes for each entry of 512 bytes, checkpoints included, as the system counts them.
+//! memory, and hands each record to seven followers. `proofs`: verifies the proof of an epoch's key. `written` and `singly` print
+//! the bytes that the journal writes for each entry of 512 bytes, 64 or one in a step, checkpoints included, as the system counts
+//! them.
 
 mod ground;
 
@@ -30,8 +31,8 @@ use self::ground::{CACHE, EXPORTER, NOW, SIZE, creation, open, submission, submi
 const BATCH: u64 = 64;
 /// Members that follow the group.
 const FOLLOWERS: u64 = 7;
-/// Batches between two checkpoints of the journal: about a second of them.
-const CHECKPOINT: u64 = 256;
+/// Entries between two checkpoints of the journal: about a second of them.
+const CHECKPOINT: u64 = 256 * BATCH;
 const GROUP: GroupId = GroupId([3; 16]);
 
 fn main() {
@@ -41,9 +42,10 @@ fn main() {
         (Some("frames"), Some(number)) => frames(number),
         (Some("records"), Some(number)) => records(number),
         (Some("proofs"), Some(number)) => proofs(number),
-        (Some("written"), Some(number)) => println!("{}", written(number)),
+        (Some("written"), Some(number)) => println!("{}", written(number, BATCH)),
+        (Some("singly"), Some(number)) => println!("{}", written(number, 1)),
         _ => {
-            eprintln!("usage: counted frames|records|proofs|written NUMBER");
+            eprintln!("usage: counted frames|records|proofs|written|singly NUMBER");
             std::process::exit(2);
         }
     }
@@ -98,19 +100,19 @@ fn proofs(number: u64) {
     }
 }
 
-fn written(number: u64) -> u64 {
+fn written(number: u64, step: u64) -> u64 {
     let folder = tempfile::tempdir().expect("a folder");
     let mut store = SledStore::open(folder.path(), &[1; 32], CACHE).expect("a database");
     let before = characters_written();
-    for batch in 0..number.div_ceil(BATCH) {
-        let entries: Vec<Bytes> = (0..BATCH).map(|place| vec![(batch + place) as u8; SIZE].into()).collect();
+    for first in (0..number).step_by(step as usize) {
+        let entries: Vec<Bytes> = (first..first + step).map(|place| vec![place as u8; SIZE].into()).collect();
         store.append(&entries).expect("it appends");
-        if batch % CHECKPOINT == CHECKPOINT - 1 {
+        if (first + step) % CHECKPOINT == 0 {
             let tail = store.tail();
             store.checkpoint(tail).expect("a checkpoint");
         }
     }
-    (characters_written() - before) / (number.div_ceil(BATCH) * BATCH)
+    (characters_written() - before) / (number.div_ceil(step) * step)
 }
 
 /// What this process has handed to the system to be written (proc(5), `wchar`).
