@@ -1,10 +1,11 @@
 //! The relay's outside: QUIC, TLS, bounds, queues, the life from start to stop. It decides nothing about groups; what it
 //! lets through, the engine is asked about.
 //!
-//! In the order of a connection: [`endpoint`] and [`tls`] say who may connect, [`session`] takes it from handshake to
+//! In the order of a connection: [`endpoint`] and [`tls`] say who may connect, [`accept`] when, [`session`] takes it from handshake to
 //! end, [`intake`] reads a request, [`answer`] has it answered through [`reply`], and what is live goes through
 //! [`queue`] and [`push`].
 
+mod accept;
 mod answer;
 mod certificates;
 mod closing;
@@ -295,7 +296,7 @@ pub(crate) async fn start_on(
         tasks.spawn(observe::serve(listener, Arc::new(health), tasks.clone(), stop.clone()));
     }
     tasks.spawn(disk::watch(alarm, data, config.store.min_free, metrics, stop.clone()));
-    tasks.spawn(accept(shell.clone(), endpoint.clone(), tasks.clone(), stop.clone()));
+    tasks.spawn(accept::accept(shell.clone(), endpoint.clone(), tasks.clone(), stop.clone()));
     tracing::info!("the relay has started");
     Ok(RunningRelay {
         addr,
@@ -307,34 +308,6 @@ pub(crate) async fn start_on(
         tasks,
         stop,
     })
-}
-
-/// Takes connections in. Beyond the number of handshakes under way they wait in QUIC's own bounded queue, and beyond
-/// that the newest is refused.
-async fn accept(shell: Arc<Shell>, endpoint: Endpoint, tasks: TaskTracker, stop: CancellationToken) {
-    let handshakes = Arc::new(Semaphore::new(shell.limits.handshakes));
-    loop {
-        let next = async {
-            let place = handshakes.clone().acquire_owned().await.ok()?;
-            Some((endpoint.accept().await?, place))
-        };
-        let Some(Some((incoming, place))) = stop.run_until_cancelled(next).await else { return };
-        if shell.draining.load(Ordering::Relaxed) || shell.registry.is_full() {
-            shell.metrics.connections_shed.increment(1);
-            incoming.refuse();
-            continue;
-        }
-        let busy = handshakes.available_permits() < shell.limits.handshakes / 2;
-        if busy && !incoming.remote_address_validated() && incoming.may_retry() {
-            // It may retry: that was asked the line before.
-            let _cannot_fail = incoming.retry();
-            continue;
-        }
-        // An error says that the first packet was no good.
-        if let Ok(connecting) = incoming.accept() {
-            tasks.spawn(session::serve(shell.clone(), connecting, place));
-        }
-    }
 }
 
 impl RunningRelay {

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, EndpointConfig, Incoming, RecvStream, SendStream, TokioRuntime, TransportConfig};
+use quinn::{
+    Endpoint, EndpointConfig, Incoming, MtuDiscoveryConfig, RecvStream, SendStream, TokioRuntime, TransportConfig,
+};
 use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::WebPkiClientVerifier;
@@ -24,7 +26,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::Notify;
 
 use self::wire::Kind;
-use super::network::{lost, socket};
+use super::network::{WORTHWHILE, lost, socket};
 use super::{Place, serve};
 use crate::admin::folder::{REGION, RELAY};
 use crate::outcome::{Cause, Failure, Outcome};
@@ -108,7 +110,9 @@ pub(super) async fn serve(place: &Place, durable: bool) -> Outcome {
         std::thread::spawn(move || log(file, &waiting, delay, &relay));
     }
     let mut transport = TransportConfig::default();
-    transport.max_idle_timeout(IDLE.try_into().ok());
+    let mut larger = MtuDiscoveryConfig::default();
+    larger.minimum_change(WORTHWHILE);
+    transport.max_idle_timeout(IDLE.try_into().ok()).mtu_discovery_config(Some(larger));
     let tls = QuicServerConfig::try_from(tls(&place.relay)?).map_err(|error| Failure::new(Cause::Internal, error))?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls));
     config.transport_config(Arc::new(transport));

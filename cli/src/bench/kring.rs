@@ -48,27 +48,15 @@ impl Member {
 
     /// Sends a request that has one answer.
     pub(super) async fn ask(&self, request: &Request) -> Outcome<Reply> {
-        let mut last = None;
-        self.ask_all(request, |reply| last = Some(reply)).await?;
-        match last {
-            Some(Reply::Refused(refusal)) => Err(Failure::new(Cause::Refused, refusal)),
-            Some(reply) => Ok(reply),
-            None => Err(lost("without an answer")),
-        }
+        last(self.send(request).await?).await
     }
 
-    /// Sends a request; every part of its answer goes to `take`.
-    async fn ask_all(&self, request: &Request, mut take: impl FnMut(Reply)) -> Outcome {
-        let (mut send, mut receive) = self.connection.open_bi().await.map_err(lost)?;
+    /// Sends a request; its answer comes on the stream.
+    async fn send(&self, request: &Request) -> Outcome<RecvStream> {
+        let (mut send, receive) = self.connection.open_bi().await.map_err(lost)?;
         send.write_chunk(frame::encode(request)).await.map_err(lost)?;
         send.finish().map_err(lost)?;
-        let mut frames = Frames::default();
-        while frames.more(&mut receive).await? {
-            while let Some(body) = frames.next()? {
-                take(frame::decode(&body).map_err(lost)?);
-            }
-        }
-        Ok(())
+        Ok(receive)
     }
 
     /// A log's first epoch with the proof of its key.
@@ -88,18 +76,21 @@ impl Member {
         self.ask(&request.into()).await.map(|_receipt| ())
     }
 
-    /// Follows a log from its newest record on.
-    pub(super) async fn follow(&self, log: &Log, number: u32) -> Outcome<Seq> {
-        let mut after = Seq(0);
-        loop {
-            let request =
-                Follow { access: self.access(log)?, subscription: Subscription(number), after: Some(after) };
-            match self.ask(&request.into()).await? {
-                Reply::Live(live) => return Ok(live.after),
-                Reply::Record(record) => after = record.seq,
+    /// Follows logs from their newest records on, all at once as a client does; they are numbered in their order from `first` on.
+    pub(super) async fn follow(&self, logs: impl IntoIterator<Item = &Log>, first: u32) -> Outcome {
+        let mut asked = Vec::new();
+        for (number, log) in (first..).zip(logs) {
+            let access = self.access(log)?;
+            let request = Follow { access, subscription: Subscription(number), after: Some(Seq(0)) };
+            asked.push(self.send(&request.into()).await?);
+        }
+        for answer in asked {
+            match last(answer).await? {
+                Reply::Live(_) => {}
                 other => return Err(unexpected(&other)),
             }
         }
+        Ok(())
     }
 
     /// Reads a whole log after a record; says how many records and how many bytes of messages it was.
@@ -108,7 +99,7 @@ impl Member {
         loop {
             let request = Read { access: self.access(log)?, after: Some(after), limit: MAX_READ };
             let mut end = None;
-            self.ask_all(&request.into(), |reply| match reply {
+            each(self.send(&request.into()).await?, |reply| match reply {
                 Reply::Record(record) => {
                     records += 1;
                     bytes += record.message.len() as u64;
@@ -141,6 +132,28 @@ impl Member {
     pub(super) fn close(&self) {
         self.connection.close(0u32.into(), &[]);
     }
+}
+
+/// The last part of an answer.
+async fn last(answer: RecvStream) -> Outcome<Reply> {
+    let mut last = None;
+    each(answer, |reply| last = Some(reply)).await?;
+    match last {
+        Some(Reply::Refused(refusal)) => Err(Failure::new(Cause::Refused, refusal)),
+        Some(reply) => Ok(reply),
+        None => Err(lost("without an answer")),
+    }
+}
+
+/// Every part of an answer goes to `take`.
+async fn each(mut answer: RecvStream, mut take: impl FnMut(Reply)) -> Outcome {
+    let mut frames = Frames::default();
+    while frames.more(&mut answer).await? {
+        while let Some(body) = frames.next()? {
+            take(frame::decode(&body).map_err(lost)?);
+        }
+    }
+    Ok(())
 }
 
 fn unexpected(reply: &Reply) -> Failure {
@@ -205,7 +218,7 @@ impl Peer for Kring {
 
     async fn subscriber(&self, case: u32, member: u32, mut sink: Sink) -> Outcome<Keep> {
         let (log, member) = (self.logs[case as usize], Arc::new(self.member(case, member).await?));
-        member.follow(&log, case).await?;
+        member.follow([&log], case).await?;
         let receiving = member.clone();
         tokio::spawn(async move {
             // The end of the connection is the end of the load.

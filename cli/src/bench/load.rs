@@ -42,7 +42,7 @@ pub(super) fn now() -> u64 {
 }
 
 /// Whatever keeps a connection alive while it is held.
-pub(super) type Keep = Box<dyn Any + Send>;
+pub(super) type Keep = Box<dyn Any + Send + Sync>;
 
 /// A system under test.
 pub(super) trait Peer: Clone + Send + Sync + 'static {

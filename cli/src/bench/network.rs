@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime, TransportConfig};
+use quinn::{Connection, Endpoint, EndpointConfig, MtuDiscoveryConfig, TokioRuntime, TransportConfig};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
@@ -17,6 +17,9 @@ use crate::outcome::{Cause, Failure, Outcome};
 
 /// Bytes that the kernel may hold for a socket, in each direction, if it lets us.
 const SOCKET_BUFFER: usize = 8 << 20;
+/// Difference in bytes below which a larger packet is not looked for: that of clients (`client-lib/src/driver/connection.rs`).
+pub(super) const WORTHWHILE: u16 = 127;
+
 /// How much silence a connection bears: a packet is sent after a third of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
@@ -61,7 +64,12 @@ impl Network {
         roots.add(root.clone()).map_err(|error| Failure::new(Cause::Internal, error))?;
         let mut transport = TransportConfig::default();
         let idle = patience.idle();
-        transport.max_idle_timeout(idle.try_into().ok()).keep_alive_interval(Some(idle / 3));
+        let mut larger = MtuDiscoveryConfig::default();
+        larger.minimum_change(WORTHWHILE);
+        transport
+            .max_idle_timeout(idle.try_into().ok())
+            .keep_alive_interval(Some(idle / 3))
+            .mtu_discovery_config(Some(larger));
         let endpoints = (0..sockets).map(|_| endpoint()).collect::<Outcome<_>>()?;
         Ok(Self {
             endpoints,

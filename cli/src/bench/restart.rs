@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use rand::Rng as _;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::ground::Device;
-use super::kring::Member;
-use super::load::{Load, Pace, Plan, at_once, histogram};
+use super::ground::{Device, Server};
+use super::kring::{Kring, Member};
+use super::load::{Load, Measured, Pace, Plan, at_once, histogram};
 use super::log::Log;
 use super::network::{Network, Patience, lost};
 use super::row::{Figure, Row};
@@ -29,6 +30,8 @@ const BEFORE_KILL: Duration = Duration::from_secs(1);
 /// A client's first wait before it connects again, and its longest, in milliseconds: those of `client-lib/src/driver/back_off.rs`.
 const FIRST_WAIT: u64 = 250;
 const LONGEST_WAIT: u64 = 30_000;
+/// Longest that a client waits for a relay to answer its hello: `client-lib/src/driver/connection.rs`.
+const GIVEN_UP: Duration = Duration::from_secs(10);
 /// Longest until everybody is back.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -72,13 +75,7 @@ impl Bench {
         self.fill(Stored { cases, records: 0, size: 0 })?;
         let address = free_address()?;
         let server = self.server_at(address).await?;
-        let network = Arc::new(Network::open(
-            address,
-            self.ground.root(),
-            kring_protocol::ALPN,
-            super::scenario::SOCKETS,
-            Patience::Client,
-        )?);
+        let network = self.patient(address)?;
         let talking = (self.arguments.cases * self.arguments.members) as usize;
         let devices = self.devices(talking + count)?;
         let ground = Arc::new(Following { network, devices, talking, logs: std::mem::take(&mut self.logs) });
@@ -97,9 +94,8 @@ impl Bench {
         let server = self.server_at(address).await?;
         let restarted = begun.passed();
         // Those that talk are back first: what they notice of all the others is measured.
-        let kring = self.kring(ground.network.clone(), ground.devices.clone());
         let plan = Plan { warm_up: Duration::ZERO, ..self.plan(Pace::PerSecond(self.arguments.rate)) };
-        let load = Load::connect(&kring, plan).await?;
+        let talkers = Talkers::connect(self, address, ground.devices.clone(), plan).await?;
         let since = begun.passed();
         let mut returning = JoinSet::new();
         for (index, member) in members.into_iter().enumerate() {
@@ -116,7 +112,8 @@ impl Bench {
             }
             Outcome::Ok((times, attempts, held))
         };
-        let (talked, back) = tokio::join!(load.run(&server), back);
+        let (talked, back) = tokio::join!(talkers.talk(Server::given(address, server.process)), back);
+        let talked = talked?;
         let (times, attempts, held) = back?;
         let all = times.max() as f64 / 1e6;
         let used = server.usage();
@@ -142,6 +139,12 @@ impl Bench {
         Ok(Row { figures, holds, ..self.row(scenario) })
     }
 
+    /// Sockets towards a relay that wait as long for it as a client does.
+    fn patient(&self, address: SocketAddr) -> Outcome<Arc<Network>> {
+        let (root, sockets) = (self.ground.root(), super::scenario::SOCKETS);
+        Network::open(address, root, kring_protocol::ALPN, sockets, Patience::Client).map(Arc::new)
+    }
+
     fn needs_own_kring(&self) -> Outcome {
         if self.arguments.system != System::Kring {
             return Err(Failure::advised(
@@ -151,6 +154,55 @@ impl Bench {
             ));
         }
         self.needs_own_relay()
+    }
+}
+
+/// Those that talk while others return, on a thread of their own: elsewhere they are other devices than those that are busy
+/// with their handshakes.
+struct Talkers {
+    apart: Apart,
+    load: Load<Kring>,
+}
+
+impl Talkers {
+    async fn connect(bench: &Bench, address: SocketAddr, devices: Arc<Vec<Device>>, plan: Plan) -> Outcome<Self> {
+        let apart = Apart::new()?;
+        let network = {
+            // A socket is read where it was opened.
+            let _there = apart.handle().enter();
+            bench.patient(address)?
+        };
+        let kring = bench.kring(network, devices);
+        let connecting = apart.handle().spawn(async move { Load::connect(&kring, plan).await });
+        Ok(Self { load: connecting.await.map_err(lost)??, apart })
+    }
+
+    async fn talk(self, server: Server) -> Outcome<Measured> {
+        let Self { apart, load } = self;
+        apart.handle().spawn(async move { load.run(&server).await }).await.map_err(lost)
+    }
+}
+
+/// A runtime of one thread.
+struct Apart(Option<Runtime>);
+
+impl Apart {
+    fn new() -> Outcome<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        runtime.map(|runtime| Self(Some(runtime))).map_err(|error| Failure::new(Cause::Failed, error))
+    }
+
+    fn handle(&self) -> &Handle {
+        self.0.as_ref().expect("there until it is dropped").handle()
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        // Where others run, none may wait for its end.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -172,10 +224,9 @@ struct Returned {
 
 impl Following {
     async fn connect(&self, index: usize, cases: [usize; FOLLOWS]) -> Outcome<Member> {
-        let member = Member::open(&self.network, &self.devices[self.talking + index]).await?;
-        for (number, case) in (0..).zip(cases) {
-            member.follow(&self.logs[case], number).await?;
-        }
+        let opening = Member::open(&self.network, &self.devices[self.talking + index]);
+        let member = timeout(GIVEN_UP, opening).await.map_err(lost)??;
+        member.follow(cases.map(|case| &self.logs[case]), 0).await?;
         Ok(member)
     }
 

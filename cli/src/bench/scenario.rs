@@ -233,9 +233,7 @@ impl Bench {
             async move {
                 let held: super::load::Keep = if kring {
                     let member = Member::open(&network, &devices[index]).await?;
-                    for (number, case) in (0..).zip(cases) {
-                        member.follow(&logs[case], number).await?;
-                    }
+                    member.follow(cases.map(|case| &logs[case]), 0).await?;
                     Box::new(member)
                 } else {
                     let numbers = cases.map(|case| u32::try_from(case).unwrap_or(u32::MAX));

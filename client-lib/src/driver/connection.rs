@@ -12,7 +12,7 @@ use kring_protocol::message::{Hello, Reply, Request, Welcome};
 use kring_protocol::proof::{TLS_EXPORTER_LABEL, TLS_EXPORTER_LENGTH};
 use kring_protocol::refusal::{Refusal, WireRefusal};
 use kring_protocol::{OLDEST_VERSION, VERSION};
-use quinn::{ConnectionError, Endpoint, IdleTimeout, TransportConfig, VarInt};
+use quinn::{ConnectionError, Endpoint, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use super::exchange::{Exchange, Failure};
 use super::surroundings::{Clock, within};
@@ -35,6 +35,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const REORDERED: u32 = 64;
 /// Round-trip times after which a packet is held to be lost (RFC 9002 §6.1.2 has 9/8): beyond what jitter adds.
 const LATE: f32 = 1.5;
+/// Difference in bytes below which a larger packet is not looked for: half of what lies between the 1,200 that every path
+/// carries (RFC 9000 §14) and the 1,452 of an Ethernet, and one, by which the largest is tried first. One packet of padding is
+/// sent then, where a search by halves sends four.
+const WORTHWHILE: u16 = 127;
 /// Most bytes that a relay may send ahead of what has been handled, over all streams.
 pub(super) const RECEIVE_WINDOW: u32 = 16 << 20;
 /// Most bytes ahead on one stream: the largest frame fits, so that a reader is never stuck in one.
@@ -113,6 +117,9 @@ pub(super) fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport.max_concurrent_bidi_streams(VarInt::from_u32(0));
     transport.max_concurrent_uni_streams(VarInt::from_u32(1));
+    let mut larger = MtuDiscoveryConfig::default();
+    larger.minimum_change(WORTHWHILE);
+    transport.mtu_discovery_config(Some(larger));
     transport.packet_threshold(REORDERED);
     transport.time_threshold(LATE);
     transport.receive_window(VarInt::from_u32(RECEIVE_WINDOW));

@@ -1,0 +1,138 @@
+//! Takes connections in. A handshake costs CPU before anything is known of the peer, so that few are under way at once;
+//! others wait here for their turn, in the order in which they came.
+//!
+//! Refused: everybody while the relay stops or is full, and who has waited so long that it may have given up. From half of
+//! the handshakes on, nobody waits who has not shown that it receives at the address it sends from (RFC 9000 §8.1.2): it is
+//! asked at once, and comes back with a token. Beyond [`waiting_room`] QUIC does not answer, and the peer sends again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use quinn::{Endpoint, Incoming};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Shell, session};
+
+/// Longest that a handshake waits for its turn: half of the ten seconds after which a client gives a relay up
+/// (`client-lib/src/driver/connection.rs`), the other half being for the handshake. What is begun for a client that has
+/// gone is CPU taken from those that are still there.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Handshakes that may wait for each one that may be under way: 8,192 for 64, more than two cores do in [`LONGEST_WAIT`], so
+/// that time bounds the wait and this the memory (some 10 KB each, with what the peer sends again meanwhile).
+const WAITING_FOR_EACH: usize = 128;
+
+/// How many may wait where so many handshakes may be under way.
+pub(crate) fn waiting_room(handshakes: usize) -> usize {
+    handshakes.saturating_mul(WAITING_FOR_EACH)
+}
+
+/// Takes connections in until the relay stops.
+pub(crate) async fn accept(shell: Arc<Shell>, endpoint: Endpoint, tasks: TaskTracker, stop: CancellationToken) {
+    let handshakes = Arc::new(Semaphore::new(shell.limits.handshakes));
+    let (waiting, queue) = mpsc::channel(waiting_room(shell.limits.handshakes));
+    tasks.spawn(begin(shell.clone(), Turns { queue, handshakes: handshakes.clone() }, tasks.clone(), stop.clone()));
+    while let Some(Some(incoming)) = stop.run_until_cancelled(endpoint.accept()).await {
+        if refuses(&shell) {
+            shed(&shell, incoming);
+            continue;
+        }
+        let busy = handshakes.available_permits() < shell.limits.handshakes / 2;
+        if busy && !incoming.remote_address_validated() && incoming.may_retry() {
+            // It may retry: that was asked the line before.
+            let _cannot_fail = incoming.retry();
+        } else if let Err(full) = waiting.try_send((incoming, Instant::now())) {
+            let (incoming, _) = full.into_inner();
+            shed(&shell, incoming);
+        }
+    }
+}
+
+/// Begins handshakes, each in its turn.
+async fn begin(shell: Arc<Shell>, mut turns: Turns<Incoming>, tasks: TaskTracker, stop: CancellationToken) {
+    while let Some(Some((incoming, turn))) = stop.run_until_cancelled(turns.next()).await {
+        match turn {
+            Some(place) if !refuses(&shell) => {
+                // An error says that the first packet was no good.
+                if let Ok(connecting) = incoming.accept() {
+                    tasks.spawn(session::serve(shell.clone(), connecting, place));
+                }
+            }
+            _ => shed(&shell, incoming),
+        }
+    }
+}
+
+fn refuses(shell: &Shell) -> bool {
+    shell.draining.load(Ordering::Relaxed) || shell.registry.is_full()
+}
+
+fn shed(shell: &Shell, incoming: Incoming) {
+    shell.metrics.connections_shed.increment(1);
+    incoming.refuse();
+}
+
+/// Who waits since when, and the places that they wait for.
+struct Turns<T> {
+    queue: mpsc::Receiver<(T, Instant)>,
+    handshakes: Arc<Semaphore>,
+}
+
+impl<T> Turns<T> {
+    /// The next in the order of arrival, with a place, or without one if it has waited for too long. None: nobody comes any more.
+    async fn next(&mut self) -> Option<(T, Option<OwnedSemaphorePermit>)> {
+        let place = self.handshakes.clone().acquire_owned().await.ok()?;
+        let (next, since) = self.queue.recv().await?;
+        Some((next, (since.elapsed() <= LONGEST_WAIT).then_some(place)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(places: usize) -> (mpsc::Sender<(u32, Instant)>, Turns<u32>) {
+        let (waiting, queue) = mpsc::channel(waiting_room(places));
+        (waiting, Turns { queue, handshakes: Arc::new(Semaphore::new(places)) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn handshakes_have_their_turn_in_the_order_of_arrival_as_places_become_free() {
+        let (waiting, mut turns) = turns(2);
+        for number in 0..4 {
+            waiting.try_send((number, Instant::now())).expect("room");
+        }
+        let (first, place) = turns.next().await.expect("one waits");
+        let (second, other) = turns.next().await.expect("one waits");
+        assert_eq!((first, second, place.is_some(), other.is_some()), (0, 1, true, true));
+        let third = tokio::time::timeout(Duration::from_secs(1), turns.next()).await;
+        assert!(third.is_err(), "both places are taken");
+        drop(other);
+        assert_eq!(turns.next().await.map(|(number, place)| (number, place.is_some())), Some((2, true)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_waited_for_too_long_has_no_place_and_takes_none() {
+        let (waiting, mut turns) = turns(1);
+        waiting.try_send((0, Instant::now())).expect("room");
+        waiting.try_send((1, Instant::now())).expect("room");
+        let (_, place) = turns.next().await.expect("one waits");
+        tokio::time::advance(LONGEST_WAIT + Duration::from_millis(1)).await;
+        waiting.try_send((2, Instant::now())).expect("room");
+        drop(place);
+        assert_eq!(turns.next().await.map(|(number, place)| (number, place.is_some())), Some((1, false)));
+        assert_eq!(turns.next().await.map(|(number, place)| (number, place.is_some())), Some((2, true)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beyond_the_waiting_room_nobody_waits() {
+        let (waiting, _turns) = turns(1);
+        for number in 0..WAITING_FOR_EACH as u32 {
+            waiting.try_send((number, Instant::now())).expect("room");
+        }
+        assert!(waiting.try_send((0, Instant::now())).is_err());
+    }
+}
