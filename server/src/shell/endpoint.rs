@@ -41,8 +41,8 @@ const LATE: f32 = 1.5;
 const SOCKET_BUFFER: usize = 8 << 20;
 
 /// Bytes that are kept of a peer that waits for its handshake, beyond its first packet: the rest of a ClientHello with the
-/// post-quantum key exchange, and what is sent again in five seconds without an answer.
-const WAITING_BUFFER: u64 = 8 << 10;
+/// post-quantum key exchange, and both once more. What it sends again after that is of no use.
+const WAITING_BUFFER: u64 = 4 << 10;
 /// Difference in bytes below which a larger packet is not looked for. From the 1,200 that every path carries (RFC 9000 §14) a search
 /// by halves up to 1,452 sends four packets of padding, each of which is acknowledged; with half of that difference and one
 /// it tries the 1,452 of an Ethernet first, and 1,325 where they do not get through.

@@ -1,6 +1,7 @@
 //! What is handed to the conversation while a connection stands, and in which order.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use kring_protocol::frame;
@@ -10,7 +11,7 @@ use kring_protocol::message::{
     RegisterCursor, Reply, Request, Submit, SubscriptionPaused,
 };
 use kring_protocol::refusal::Refusal;
-use quinn::{Connection, RecvStream, SendStream};
+use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 
@@ -42,23 +43,28 @@ struct Served {
     _folder: tempfile::TempDir,
 }
 
+/// A connection to a relay over a wire that can be cut: the relay's endpoint and end, ours, and the wire.
+async fn stands(folder: &Path) -> (Endpoint, Connection, Standing, tokio::task::JoinHandle<()>) {
+    let world = World::new();
+    let endpoint = world.listen(&Flaws::default());
+    let (address, cut) = wire_to(endpoint.local_addr().expect("address")).await;
+    let profile = world.profile(&folder.join("p"), address);
+    let store = Store::open(&profile.store_folder(), &unlock()).expect("store");
+    let key = store.device_key().expect("store").expect("key");
+    let identity = Identity::new(&profile, key).expect("identity");
+    let clock = Surroundings::default().clock;
+    let (relay, standing) = tokio::join!(accept(&endpoint), stand_up(&identity, profile.relay(), &clock));
+    (endpoint, relay, standing.expect("standing"), cut)
+}
+
 impl Served {
     async fn new() -> Self {
         Self::with_patience(Duration::from_secs(30)).await
     }
 
     async fn with_patience(patience: Duration) -> Self {
-        let world = World::new();
-        let endpoint = world.listen(&Flaws::default());
         let folder = tempfile::tempdir().expect("folder");
-        let (address, cut) = wire_to(endpoint.local_addr().expect("address")).await;
-        let profile = world.profile(&folder.path().join("p"), address);
-        let store = Store::open(&profile.store_folder(), &unlock()).expect("store");
-        let key = store.device_key().expect("store").expect("key");
-        let identity = Identity::new(&profile, key).expect("identity");
-        let clock = Surroundings::default().clock;
-        let (relay, standing) = tokio::join!(accept(&endpoint), stand_up(&identity, profile.relay(), &clock));
-        let Standing { endpoint: ours, exchange, .. } = standing.expect("standing");
+        let (endpoint, relay, Standing { endpoint: ours, exchange, .. }, cut) = stands(folder.path()).await;
         let (carry, carried) = mpsc::unbounded_channel();
         let (sender, jobs) = mpsc::channel(2);
         let (wish, mut wished) = watch::channel(Wish::Online(0));
@@ -429,4 +435,18 @@ async fn at_closing_what_is_queued_is_still_sent() {
     reply(&mut answer, &Reply::Refused(Refusal::Full)).await;
     assert_eq!(served.next().await, "refused 17");
     assert_eq!(served.end.await.expect("end").reason, ConnectError::Closed);
+}
+
+#[tokio::test]
+async fn one_packet_of_padding_finds_the_largest_packets_that_a_path_carries() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (_endpoint, _relay, standing, _cut) = stands(folder.path()).await;
+    let path = || standing.exchange.connection().stats().path;
+    let found = within(Duration::from_secs(20), async {
+        while path().current_mtu < 1_452 {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(found.await.is_some(), "still {}", path().current_mtu);
+    assert_eq!(path().sent_plpmtud_probes, 1);
 }

@@ -206,3 +206,22 @@ async fn a_reload_of_broken_files_changes_nothing() {
     assert!(relay.reload().is_err());
     let _client = Client::greeted(&world, &world.device(1), relay.addr).await;
 }
+
+#[tokio::test]
+async fn one_packet_of_padding_finds_the_largest_packets_that_a_path_carries() {
+    let world = World::new();
+    let relay = world.relay().await;
+    let client = Client::greeted(&world, &world.device(1), relay.addr).await;
+    let connections = relay.shell.registry.unbelieved(|_| false);
+    let [quic] = &connections[..] else { panic!("{} connections", connections.len()) };
+    soon("larger packets", async {
+        while quic.stats().path.current_mtu < 1_452 {
+            client.ask(ReadInbox { after: InboxSeq(0) }).await;
+        }
+    })
+    .await;
+    for _ in 0..10 {
+        client.ask(ReadInbox { after: InboxSeq(0) }).await;
+    }
+    assert_eq!((quic.stats().path.sent_plpmtud_probes, quic.stats().path.current_mtu), (1, 1_452));
+}
