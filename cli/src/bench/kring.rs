@@ -15,7 +15,7 @@ use quinn::{Connection, RecvStream};
 
 use super::ground::Device;
 use super::load::{Keep, Peer, Sink};
-use super::log::Log;
+use super::log::{Keyed, Log};
 use super::network::{Network, lost};
 use crate::outcome::{Cause, Failure, Outcome};
 
@@ -61,8 +61,12 @@ impl Member {
 
     /// A log's first epoch with the proof of its key.
     pub(super) fn access(&self, log: &Log) -> Outcome<Access> {
-        let signature = log.key()?.sign(&signed_text(&self.exporter, log.group, Epoch(0)));
-        Ok(Access { group: log.group, epoch: Epoch(0), proof: Signature::from_slice(signature.as_ref()) })
+        Keyed::new(log).map(|keyed| self.proven(&keyed))
+    }
+
+    fn proven(&self, log: &Keyed) -> Access {
+        let signature = log.key.sign(&signed_text(&self.exporter, log.group, Epoch(0)));
+        Access { group: log.group, epoch: Epoch(0), proof: Signature::from_slice(signature.as_ref()) }
     }
 
     /// Opens a log.
@@ -77,10 +81,10 @@ impl Member {
     }
 
     /// Follows logs from their newest records on, all at once as a client does; they are numbered in their order from `first` on.
-    pub(super) async fn follow(&self, logs: impl IntoIterator<Item = &Log>, first: u32) -> Outcome {
+    pub(super) async fn follow(&self, logs: impl IntoIterator<Item = &Keyed>, first: u32) -> Outcome {
         let mut asked = Vec::new();
         for (number, log) in (first..).zip(logs) {
-            let access = self.access(log)?;
+            let access = self.proven(log);
             let request = Follow { access, subscription: Subscription(number), after: Some(Seq(0)) };
             asked.push(self.send(&request.into()).await?);
         }
@@ -218,7 +222,7 @@ impl Peer for Kring {
 
     async fn subscriber(&self, case: u32, member: u32, mut sink: Sink) -> Outcome<Keep> {
         let (log, member) = (self.logs[case as usize], Arc::new(self.member(case, member).await?));
-        member.follow([&log], case).await?;
+        member.follow([&Keyed::new(&log)?], case).await?;
         let receiving = member.clone();
         tokio::spawn(async move {
             // The end of the connection is the end of the load.

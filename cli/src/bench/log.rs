@@ -84,6 +84,19 @@ impl Log {
     }
 }
 
+/// A log whose key is at hand: it costs as much to derive as a signature with it.
+pub(super) struct Keyed {
+    pub(super) group: GroupId,
+    pub(super) key: Ed25519KeyPair,
+}
+
+impl Keyed {
+    /// Derives the key of a log's first epoch.
+    pub(super) fn new(log: &Log) -> Outcome<Self> {
+        Ok(Self { group: log.group, key: log.key()? })
+    }
+}
+
 /// How much ciphertext makes a message of this size.
 fn ciphertext_length(size: usize) -> usize {
     let room = size.saturating_sub(HEADER);

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::ground::{Device, Server};
 use super::kring::{Kring, Member};
 use super::load::{Load, Measured, Pace, Plan, at_once, histogram};
-use super::log::Log;
+use super::log::Keyed;
 use super::network::{Network, Patience, lost};
 use super::row::{Figure, Row};
 use super::scenario::{FOLLOWS, MIB, Scenario};
@@ -78,7 +78,8 @@ impl Bench {
         let network = self.patient(address)?;
         let talking = (self.arguments.cases * self.arguments.members) as usize;
         let devices = self.devices(talking + count)?;
-        let ground = Arc::new(Following { network, devices, talking, logs: std::mem::take(&mut self.logs) });
+        let logs = std::mem::take(&mut self.logs).iter().map(Keyed::new).collect::<Outcome<_>>()?;
+        let ground = Arc::new(Following { network, devices, talking, logs });
         self.progress.says(format!("connecting {count} devices"));
         let begun = Stopwatch::start();
         let members = at_once((0..count).map(|index| {
@@ -212,7 +213,7 @@ struct Following {
     /// First those that talk.
     devices: Arc<Vec<Device>>,
     talking: usize,
-    logs: Vec<Log>,
+    logs: Vec<Keyed>,
 }
 
 /// A device that is back.

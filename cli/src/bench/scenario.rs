@@ -12,7 +12,7 @@ use super::bare::{self, Bare};
 use super::ground::{Device, Server};
 use super::kring::{Kring, Member};
 use super::load::{Difference, Load, Pace, Peer, Plan, at_once};
-use super::log::Log;
+use super::log::{Keyed, Log};
 use super::network::{Network, Patience};
 use super::row::{Figure, Row};
 use super::stored::Stored;
@@ -223,17 +223,18 @@ impl Bench {
         let network = self.network(&server)?;
         let devices = self.devices(count)?;
         let logs = Arc::new(std::mem::take(&mut self.logs));
+        let keyed = Arc::new(logs.iter().map(Keyed::new).collect::<Outcome<Vec<_>>>()?);
         // The first connections bring up what every later one shares.
         let peer =
             Bare { network: network.clone(), devices: devices.clone(), logs: logs.clone(), members: 0, size: 0 };
         let (before, begun) = (server.usage(), Stopwatch::start());
         let held = at_once((0..count).map(|index| {
-            let (network, devices, logs, peer) = (network.clone(), devices.clone(), logs.clone(), peer.clone());
+            let (network, devices, keyed, peer) = (network.clone(), devices.clone(), keyed.clone(), peer.clone());
             let cases = follows(index);
             async move {
                 let held: super::load::Keep = if kring {
                     let member = Member::open(&network, &devices[index]).await?;
-                    member.follow(cases.map(|case| &logs[case]), 0).await?;
+                    member.follow(cases.map(|case| &keyed[case]), 0).await?;
                     Box::new(member)
                 } else {
                     let numbers = cases.map(|case| u32::try_from(case).unwrap_or(u32::MAX));
