@@ -69,7 +69,7 @@ pub struct Limits {
     /// Connections of one device: an old one that the network has dropped, a new one, and room to spare.
     pub connections_per_device: usize,
     /// Handshakes under way: each costs CPU before anything is known of the peer. From half of it on, peers must show
-    /// that they receive at the address they send from (RFC 9000 §8.1.2).
+    /// that they receive at the address they send from (RFC 9000 §8.1.2). 256 times as many may wait for their turn.
     pub handshakes: usize,
     /// Requests of one connection at once.
     pub requests_per_connection: u32,

@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     // For all packages, as everything else is built: for one alone features differ, and dependencies are compiled anew.
-    let build = ["build", "--release", "--locked", "--workspace", "--bins", "--features", "kring-cli/compare"];
+    let build = ["build", "--release", "--locked", "--package", "kring-cli", "--features", "kring-cli/compare"];
     let built = Command::new(cargo).args(build).current_dir(root).status().context("cargo build")?;
     anyhow::ensure!(built.success(), "the load generator does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(root).join("target"), Into::into);
