@@ -60,7 +60,7 @@ type Key = (usize, String, String);
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    // For all packages, as everything else is built: for one alone features differ, and dependencies are compiled anew.
+    // The tool alone, as an operator builds it: every further program would be optimised across crates too.
     let build = ["build", "--release", "--locked", "--package", "kring-cli", "--features", "kring-cli/compare"];
     let built = Command::new(cargo).args(build).current_dir(root).status().context("cargo build")?;
     anyhow::ensure!(built.success(), "the load generator does not build");
