@@ -1,8 +1,14 @@
 //! The one place of the relay that reads the system's clock. Everything else is handed the time.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use kring_protocol::ids::Timestamp;
+
+/// The monotonic clock, by which it is measured how long something has lasted.
+#[expect(clippy::disallowed_methods, reason = "this is the clock module")]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
+}
 
 /// Now. A clock before 1970 counts as 1970.
 #[expect(clippy::disallowed_methods, reason = "this is the clock module")]

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Shell, session};
+use crate::clock;
 
 /// Longest that a handshake waits for its turn: the ten seconds after which a client gives a relay up
 /// (`client-lib/src/driver/connection.rs`) less two for the handshake and the hello over a slow network. What is begun for a
@@ -43,7 +44,7 @@ pub(crate) async fn accept(shell: Arc<Shell>, endpoint: Endpoint, tasks: TaskTra
         if busy && !incoming.remote_address_validated() && incoming.may_retry() {
             // It may retry: that was asked the line before.
             let _cannot_fail = incoming.retry();
-        } else if let Err(full) = waiting.try_send((incoming, Instant::now())) {
+        } else if let Err(full) = waiting.try_send((incoming, clock::monotonic())) {
             let (incoming, _) = full.into_inner();
             shed(&shell, incoming);
         }
@@ -102,7 +103,7 @@ mod tests {
     async fn handshakes_have_their_turn_in_the_order_of_arrival_as_places_become_free() {
         let (waiting, mut turns) = turns(2);
         for number in 0..4 {
-            waiting.try_send((number, Instant::now())).expect("room");
+            waiting.try_send((number, clock::monotonic())).expect("room");
         }
         let (first, place) = turns.next().await.expect("one waits");
         let (second, other) = turns.next().await.expect("one waits");
@@ -116,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn who_has_waited_for_too_long_has_no_place_and_takes_none() {
         let (waiting, mut turns) = turns(1);
-        let ago = |wait: Duration| Instant::now().checked_sub(wait).expect("this machine has run for longer");
+        let ago = |wait: Duration| clock::monotonic().checked_sub(wait).expect("this machine has run for longer");
         waiting.try_send((0, ago(LONGEST_WAIT + Duration::from_millis(1)))).expect("room");
         waiting.try_send((1, ago(LONGEST_WAIT / 2))).expect("room");
         assert_eq!(turns.next().await.map(|(number, place)| (number, place.is_some())), Some((0, false)));
@@ -127,8 +128,8 @@ mod tests {
     async fn beyond_the_waiting_room_nobody_waits() {
         let (waiting, _turns) = turns(1);
         for number in 0..WAITING_FOR_EACH as u32 {
-            waiting.try_send((number, Instant::now())).expect("room");
+            waiting.try_send((number, clock::monotonic())).expect("room");
         }
-        assert!(waiting.try_send((0, Instant::now())).is_err());
+        assert!(waiting.try_send((0, clock::monotonic())).is_err());
     }
 }
