@@ -107,7 +107,7 @@ fn written(number: u64, step: u64) -> u64 {
     for first in (0..number).step_by(step as usize) {
         let entries: Vec<Bytes> = (first..first + step).map(|place| vec![place as u8; SIZE].into()).collect();
         store.append(&entries).expect("it appends");
-        if (first + step) % CHECKPOINT == 0 {
+        if (first + step).is_multiple_of(CHECKPOINT) {
             let tail = store.tail();
             store.checkpoint(tail).expect("a checkpoint");
         }
