@@ -32,9 +32,9 @@ pub(crate) fn waiting_room(handshakes: usize) -> usize {
 
 /// Takes connections in until the relay stops.
 pub(crate) async fn accept(shell: Arc<Shell>, endpoint: Endpoint, tasks: TaskTracker, stop: CancellationToken) {
-    let handshakes = Arc::new(Semaphore::new(shell.limits.handshakes));
-    let (waiting, queue) = mpsc::channel(waiting_room(shell.limits.handshakes));
-    tasks.spawn(begin(shell.clone(), Turns { queue, handshakes: handshakes.clone() }, tasks.clone(), stop.clone()));
+    let (waiting, turns) = Turns::new(shell.limits.handshakes);
+    let handshakes = turns.handshakes.clone();
+    tasks.spawn(begin(shell.clone(), turns, tasks.clone(), stop.clone()));
     while let Some(Some(incoming)) = stop.run_until_cancelled(endpoint.accept()).await {
         if refuses(&shell) {
             shed(&shell, incoming);
@@ -82,6 +82,12 @@ struct Turns<T> {
 }
 
 impl<T> Turns<T> {
+    /// Nobody waits yet. Whoever does not fit into the queue does not wait.
+    fn new(handshakes: usize) -> (mpsc::Sender<(T, Instant)>, Self) {
+        let (waiting, queue) = mpsc::channel(waiting_room(handshakes));
+        (waiting, Self { queue, handshakes: Arc::new(Semaphore::new(handshakes)) })
+    }
+
     /// The next in the order of arrival, with a place, or without one if it has waited for too long. None: nobody comes any more.
     async fn next(&mut self) -> Option<(T, Option<OwnedSemaphorePermit>)> {
         let place = self.handshakes.clone().acquire_owned().await.ok()?;
@@ -94,14 +100,9 @@ impl<T> Turns<T> {
 mod tests {
     use super::*;
 
-    fn turns(places: usize) -> (mpsc::Sender<(u32, Instant)>, Turns<u32>) {
-        let (waiting, queue) = mpsc::channel(waiting_room(places));
-        (waiting, Turns { queue, handshakes: Arc::new(Semaphore::new(places)) })
-    }
-
     #[tokio::test]
     async fn handshakes_have_their_turn_in_the_order_of_arrival_as_places_become_free() {
-        let (waiting, mut turns) = turns(2);
+        let (waiting, mut turns) = Turns::new(2);
         for number in 0..4 {
             waiting.try_send((number, clock::monotonic())).expect("room");
         }
@@ -116,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_waited_for_too_long_has_no_place_and_takes_none() {
-        let (waiting, mut turns) = turns(1);
+        let (waiting, mut turns) = Turns::new(1);
         let ago = |wait: Duration| clock::monotonic().checked_sub(wait).expect("this machine has run for longer");
         waiting.try_send((0, ago(LONGEST_WAIT + Duration::from_millis(1)))).expect("room");
         waiting.try_send((1, ago(LONGEST_WAIT / 2))).expect("room");
@@ -126,7 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_the_waiting_room_nobody_waits() {
-        let (waiting, _turns) = turns(1);
+        let (waiting, _turns) = Turns::new(1);
         for number in 0..WAITING_FOR_EACH as u32 {
             waiting.try_send((number, clock::monotonic())).expect("room");
         }
