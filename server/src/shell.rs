@@ -143,15 +143,19 @@ impl Shell {
         self.believed.now()
     }
 
-    /// Closes the connections of devices that are no longer believed.
-    fn close_unbelieved(&self) {
+    /// Closes those of the connections whose devices are no longer believed; how many.
+    pub(crate) fn close_unbelieved(&self, connections: &[quinn::Connection]) -> usize {
         let (trust, now) = (self.trust(), clock::now());
-        let unbelieved = self.registry.unbelieved(|chain| trust.judge(chain, now).is_ok());
-        tracing::info!(closed = unbelieved.len(), "connections judged by the certificates read anew");
-        for connection in unbelieved {
+        let believed = |connection: &quinn::Connection| {
+            session::chain(connection).is_some_and(|chain| trust.judge(&chain, now).is_ok())
+        };
+        let mut closed = 0;
+        for connection in connections.iter().filter(|connection| !believed(connection)) {
             self.metrics.revoked.increment(1);
             connection.close(closing::code(&Refusal::Revoked), &[]);
+            closed += 1;
         }
+        closed
     }
 }
 
@@ -325,7 +329,8 @@ impl RunningRelay {
             }
         });
         self.shell.metrics.reloads.increment(1);
-        self.shell.close_unbelieved();
+        let closed = self.shell.close_unbelieved(&self.shell.registry.all());
+        tracing::info!(closed, "connections judged by the certificates read anew");
         Ok(())
     }
 

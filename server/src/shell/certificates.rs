@@ -15,10 +15,10 @@ use kring_protocol::payload::Payload;
 use kring_protocol::refusal::Refusal;
 use rustls_pki_types::CertificateDer;
 
+use super::Shell;
 use super::answer::Stopped;
 use super::reply::Answer;
 use super::session::Session;
-use super::{Shell, closing};
 use crate::clock;
 
 /// Tickets whose requests are read in one step: 16 of the largest are 200 KB.
@@ -53,15 +53,9 @@ async fn take(shell: &Arc<Shell>, list: VerifiedCrl) -> Result<(), Refusal> {
 
 /// Closes the live connections of those whom the list names and who are not believed any more.
 fn cut_off(shell: &Shell, list: &VerifiedCrl) {
-    let (trust, now) = (shell.trust(), clock::now());
     let named = shell.registry.showing(|serials| serials.iter().any(|serial| list.crl().revokes(serial)));
-    for (chain, connection) in named {
-        // Numbers are the issuer's own: another one's certificate may bear the same.
-        if trust.judge(&chain, now).is_err() {
-            shell.metrics.revoked.increment(1);
-            connection.close(closing::code(&Refusal::Revoked), &[]);
-        }
-    }
+    // Numbers are the issuer's own: another one's certificate may bear the same, and is still believed.
+    shell.close_unbelieved(&named);
 }
 
 /// Takes a list from a file of the operator.

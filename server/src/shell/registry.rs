@@ -7,7 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kring_pki::form::Serial;
 use kring_protocol::address::DeviceAddress;
-use rustls_pki_types::CertificateDer;
 use tokio::sync::Notify;
 
 use crate::engine::ConnectionId;
@@ -15,8 +14,7 @@ use crate::engine::ConnectionId;
 /// What is known of one connection.
 pub(crate) struct Entry {
     pub(crate) device: DeviceAddress,
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    /// Numbers of the certificates in the chain.
+    /// Numbers of the certificates in its chain, which the connection itself keeps.
     pub(crate) serials: Vec<Serial>,
     pub(crate) quic: quinn::Connection,
 }
@@ -98,23 +96,17 @@ impl Registry {
         }
     }
 
-    /// The connections whose chain is no longer believed.
-    pub(crate) fn unbelieved(&self, believed: impl Fn(&[CertificateDer<'static>]) -> bool) -> Vec<quinn::Connection> {
-        // Chains are copied out: judging them takes signatures, which nobody should wait behind.
-        let chains: Vec<_> =
-            self.state().connections.values().map(|entry| (entry.chain.clone(), entry.quic.clone())).collect();
-        chains.into_iter().filter(|(chain, _)| !believed(chain)).map(|(_, quic)| quic).collect()
+    /// All of them: to judge them takes signatures, which nobody should wait behind.
+    pub(crate) fn all(&self) -> Vec<quinn::Connection> {
+        self.state().connections.values().map(|entry| entry.quic.clone()).collect()
     }
 
-    /// The connections that show certificates with such numbers, with their chains. No signature is looked at, so that
-    /// a list is held against all connections at once.
-    pub(crate) fn showing(
-        &self,
-        such: impl Fn(&[Serial]) -> bool,
-    ) -> Vec<(Vec<CertificateDer<'static>>, quinn::Connection)> {
+    /// The connections that show certificates with such numbers. No signature is looked at, so that a list is held
+    /// against all connections at once.
+    pub(crate) fn showing(&self, such: impl Fn(&[Serial]) -> bool) -> Vec<quinn::Connection> {
         let state = self.state();
         let found = state.connections.values().filter(|entry| such(&entry.serials));
-        found.map(|entry| (entry.chain.clone(), entry.quic.clone())).collect()
+        found.map(|entry| entry.quic.clone()).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

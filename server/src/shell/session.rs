@@ -61,9 +61,10 @@ impl Drop for Entered {
 /// Serves a connection to its end.
 pub(crate) async fn serve(shell: Arc<Shell>, connecting: Connecting, handshake: OwnedSemaphorePermit) {
     let id = ConnectionId(rand::rng().random());
-    let opening = timeout(shell.times.handshake, open(&shell, id, connecting, handshake));
+    // What is there only at the beginning, or for visitors alone, is not part of what each connection keeps for ever.
+    let opening = timeout(shell.times.handshake, Box::pin(open(&shell, id, connecting, handshake)));
     match shell.drain.run_until_cancelled(opening).await {
-        Some(Ok(Some(Opened::Visit(connection)))) => enrol::serve(&shell, &connection).await,
+        Some(Ok(Some(Opened::Visit(connection)))) => Box::pin(enrol::serve(&shell, &connection)).await,
         Some(Ok(Some(Opened::Session(connection, session, entered, valid_for)))) => {
             shell.metrics.connections_opened.increment(1);
             shell.metrics.connections.increment(1);
@@ -93,6 +94,11 @@ fn protocol(connection: &Connection) -> Option<Vec<u8>> {
     connection.handshake_data()?.downcast::<HandshakeData>().ok()?.protocol
 }
 
+/// The certificates that the other side has shown.
+pub(crate) fn chain(connection: &Connection) -> Option<Vec<CertificateDer<'static>>> {
+    Some(*connection.peer_identity()?.downcast().ok()?)
+}
+
 /// Handshake, certificate, bounds, hello.
 async fn open(
     shell: &Arc<Shell>,
@@ -105,21 +111,19 @@ async fn open(
     if protocol(&connection)? == ENROL_ALPN {
         return Some(Opened::Visit(connection));
     }
-    let Some(identity) = connection.peer_identity() else {
+    let Some(chain) = chain(&connection) else {
         connection.close(closing::code(&Refusal::NoCertificate), &[]);
         return None;
     };
-    let identity = identity.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     let (now, trust) = (clock::now(), shell.trust());
-    let Ok(device) = trust.judge(&identity, now) else {
+    let Ok(device) = trust.judge(&chain, now) else {
         // Revoked between the handshake and now.
         connection.close(closing::code(&Refusal::Revoked), &[]);
         return None;
     };
     let requester = Requester::verified(id, &device)?;
-    let chain = identity.clone();
     let serials = device.chain().iter().filter_map(Serial::of).collect();
-    let entry = Entry { device: device.address().clone(), chain: *identity, serials, quic: connection.clone() };
+    let entry = Entry { device: device.address().clone(), serials, quic: connection.clone() };
     if let Err(limit) = shell.registry.enter(id, entry) {
         shell.metrics.connections_shed.increment(1);
         tracing::debug!(connection = id.0, of_device = (limit == AtLimit::Device), "too many connections");
