@@ -70,6 +70,7 @@ pub struct Limits {
     pub connections_per_device: usize,
     /// Handshakes under way: each costs CPU before anything is known of the peer. From half of it on, peers must show
     /// that they receive at the address they send from (RFC 9000 §8.1.2). 256 times as many may wait for their turn.
+    /// What takes longer than a quarter of a second is the network's, and counts no more.
     pub handshakes: usize,
     /// Requests of one connection at once.
     pub requests_per_connection: u32,
@@ -110,7 +111,7 @@ pub struct Times {
     /// A quiet connection is kept open in address translators by a packet this often; those of homes and mobile
     /// networks forget a UDP flow after 30 s and more.
     pub keep_alive: Duration,
-    /// From a connection's first packet to its hello.
+    /// From a connection's turn, or its first packet where none waits, to its hello.
     pub handshake: Duration,
     /// For a request to arrive, and for each part of its answer to be taken.
     pub request: Duration,

@@ -167,6 +167,7 @@ pub struct RunningRelay {
     pub observe_addr: Option<SocketAddr>,
     shell: Arc<Shell>,
     endpoint: Endpoint,
+    secret: ResetSecret,
     engine_thread: Option<EngineThread>,
     files: TlsFiles,
     tasks: TaskTracker,
@@ -260,7 +261,7 @@ pub(crate) async fn start_on(
     let settings = engine::Settings { max_message: config.limits.message, ..engine::Settings::default() };
     let (engine, engine_thread) = Engine::start(store, settings, Arc::new(clock::now))?;
 
-    let quic = endpoint::server_config(identity.quic, &config.limits, &config.times);
+    let quic = endpoint::server_config(identity.quic, &config.limits, &config.times, secret);
     let listen = |source| StartError::Listen { address: config.listen, source };
     let endpoint = endpoint::bind(config.listen, quic, secret).map_err(listen)?;
     let addr = endpoint.local_addr().map_err(listen)?;
@@ -307,6 +308,7 @@ pub(crate) async fn start_on(
         observe_addr,
         shell,
         endpoint,
+        secret: secret.clone(),
         engine_thread: Some(engine_thread),
         files: config.tls,
         tasks,
@@ -320,7 +322,7 @@ impl RunningRelay {
     pub fn reload(&self) -> Result<(), TlsError> {
         let quic = tls::server_tls(&self.files, &self.shell.believed)?;
         let lists = self.shell.believed.reload(&self.files, clock::now())?;
-        let quic = endpoint::server_config(quic, &self.shell.limits, &self.shell.times);
+        let quic = endpoint::server_config(quic, &self.shell.limits, &self.shell.times, &self.secret);
         self.endpoint.set_server_config(Some(quic));
         let shell = self.shell.clone();
         self.tasks.spawn(async move {

@@ -21,6 +21,9 @@ const MOST_RECORDS: usize = 32;
 /// Most blocks in one stretch, whether anything is left in them or not: a stretch of full ones has two and ends before.
 const MOST_BLOCKS: u64 = 64;
 
+/// Blocks in which the next stretch's records are looked for: full ones have more than it takes.
+const MOST_EXPECTED_BLOCKS: u64 = 2;
+
 impl Views {
     /// A submission that was accepted before under this operation id.
     pub(super) fn earlier(
@@ -94,9 +97,24 @@ impl Views {
             reader.take(seq, record);
         }
         let through = reader.through;
+        if reader.records == MOST_RECORDS && through < newest {
+            self.expect_records(access.group, through.next())?;
+        }
         let backlog = reader.finish();
         let backlog = self.with_lost_commits(access, backlog)?;
         Ok((Stretch { backlog, through, head: newest, epoch: current }, epoch.ended()))
+    }
+
+    /// Tells the store of the records from `from` on that the next stretch will have.
+    fn expect_records(&mut self, group: kring_protocol::ids::GroupId, from: Seq) -> Result<(), StoreError> {
+        let mut positions = Vec::with_capacity(MOST_RECORDS);
+        for number in block_of(from)..block_of(from) + MOST_EXPECTED_BLOCKS {
+            let Some(block) = self.block(group, number)? else { break };
+            positions.extend(block.records(number).filter(|(seq, _)| *seq >= from).map(|(_, slot)| slot.position()));
+        }
+        positions.truncate(MOST_RECORDS);
+        self.expect(&positions);
+        Ok(())
     }
 
     /// Commits that have gone from blocks that are still there are known to the head alone.

@@ -173,6 +173,11 @@ impl Views {
         bytes.map(|bytes| Ok((Entry::decode(&bytes)?, bytes.len()))).transpose()
     }
 
+    /// Entries that will be read soon, and in this order.
+    pub(super) fn expect(&self, positions: &[Position]) {
+        self.store.expect(positions);
+    }
+
     pub(super) fn remove(&mut self, positions: &[Position]) -> Result<(), StoreError> {
         self.store.remove(positions)
     }

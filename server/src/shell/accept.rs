@@ -2,15 +2,17 @@
 //! others wait here for their turn, in the order in which they came.
 //!
 //! Refused: everybody while the relay stops or is full, and who has waited so long that it may have given up. From half of
-//! the handshakes on, nobody waits who has not shown that it receives at the address it sends from (RFC 9000 §8.1.2): it is
-//! asked at once, and comes back with a token. Beyond [`waiting_room`] QUIC does not answer, and the peer sends again.
+//! the handshakes on, nobody waits or has a turn who has not shown that it receives at the address it sends from (RFC 9000
+//! §8.1.2): it is asked at once, and comes back with a token. Beyond [`waiting_room`] QUIC does not answer, and the peer sends
+//! again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use quinn::{Endpoint, Incoming};
+use quinn::{Connecting, Connection, ConnectionError, Endpoint, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,8 +24,11 @@ use crate::clock;
 /// client that has gone is CPU taken from those that are still there.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// Handshakes that may wait for each one that may be under way: 16,384 for 64, more than two cores do in [`LONGEST_WAIT`], so
-/// that time bounds the wait and this the memory (some 6 KB each, 90 MB).
+/// that time bounds the wait and this the memory: some 6 KB each, 100 MB, and what the kernel gave in one piece with it.
 const WAITING_FOR_EACH: usize = 256;
+/// Longest that a handshake keeps its place: what takes longer is the network, and not the CPU for which places are few. Who says
+/// nothing more after its first packet keeps it for no longer, so that 256 such peers a second are needed to fill 64 of them.
+const LONGEST_PLACE: Duration = Duration::from_millis(250);
 
 /// How many may wait where so many handshakes may be under way.
 pub(crate) fn waiting_room(handshakes: usize) -> usize {
@@ -40,10 +45,8 @@ pub(crate) async fn accept(shell: Arc<Shell>, endpoint: Endpoint, tasks: TaskTra
             shed(&shell, incoming);
             continue;
         }
-        let busy = handshakes.available_permits() < shell.limits.handshakes / 2;
-        if busy && !incoming.remote_address_validated() && incoming.may_retry() {
-            // It may retry: that was asked the line before.
-            let _cannot_fail = incoming.retry();
+        if must_show(&incoming, handshakes.available_permits(), shell.limits.handshakes) {
+            ask(incoming);
         } else if let Err(full) = waiting.try_send((incoming, clock::monotonic())) {
             let (incoming, _) = full.into_inner();
             shed(&shell, incoming);
@@ -55,8 +58,12 @@ pub(crate) async fn accept(shell: Arc<Shell>, endpoint: Endpoint, tasks: TaskTra
 async fn begin(shell: Arc<Shell>, mut turns: Turns<Incoming>, tasks: TaskTracker, stop: CancellationToken) {
     while let Some(Some((incoming, turn))) = stop.run_until_cancelled(turns.next()).await {
         match turn {
+            // It came when there was less to do.
+            Some(_) if must_show(&incoming, turns.handshakes.available_permits(), shell.limits.handshakes) => {
+                ask(incoming)
+            }
             Some(place) if !refuses(&shell) => {
-                // An error says that the first packet was no good.
+                // An error says that the first packet was no good, or that it is too late.
                 if let Ok(connecting) = incoming.accept() {
                     tasks.spawn(session::serve(shell.clone(), connecting, place));
                 }
@@ -64,6 +71,29 @@ async fn begin(shell: Arc<Shell>, mut turns: Turns<Incoming>, tasks: TaskTracker
             _ => shed(&shell, incoming),
         }
     }
+}
+
+/// Brings a handshake to its end, its place given back when the CPU's part is over.
+pub(crate) async fn shake_hands(
+    mut connecting: Connecting,
+    place: OwnedSemaphorePermit,
+) -> Result<Connection, ConnectionError> {
+    if let Ok(done) = timeout(LONGEST_PLACE, &mut connecting).await {
+        return done;
+    }
+    drop(place);
+    connecting.await
+}
+
+/// Whether somebody has to show first that it receives at the address it sends from, where so many of the handshakes that
+/// may be under way are free.
+fn must_show(incoming: &Incoming, free: usize, handshakes: usize) -> bool {
+    free < handshakes / 2 && !incoming.remote_address_validated()
+}
+
+fn ask(incoming: Incoming) {
+    // It can be asked: only who has come with a token cannot, and is not.
+    let _cannot_fail = incoming.retry();
 }
 
 fn refuses(shell: &Shell) -> bool {
@@ -92,7 +122,7 @@ impl<T> Turns<T> {
     async fn next(&mut self) -> Option<(T, Option<OwnedSemaphorePermit>)> {
         let place = self.handshakes.clone().acquire_owned().await.ok()?;
         let (next, since) = self.queue.recv().await?;
-        Some((next, (since.elapsed() <= LONGEST_WAIT).then_some(place)))
+        Some((next, (clock::monotonic().duration_since(since) <= LONGEST_WAIT).then_some(place)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{hkdf, hmac};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
     AckFrequencyConfig, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TokioRuntime,
@@ -49,7 +49,12 @@ const WAITING_BUFFER: u64 = 4 << 10;
 const WORTHWHILE: u16 = 127;
 
 /// What QUIC is told, from the configuration.
-pub(crate) fn server_config(tls: Arc<QuicServerConfig>, limits: &Limits, times: &Times) -> ServerConfig {
+pub(crate) fn server_config(
+    tls: Arc<QuicServerConfig>,
+    limits: &Limits,
+    times: &Times,
+    secret: &ResetSecret,
+) -> ServerConfig {
     let mut transport = TransportConfig::default();
     let mut acknowledgements = AckFrequencyConfig::default();
     acknowledgements.ack_eliciting_threshold(VarInt::from_u32(ACKNOWLEDGE_EVERY));
@@ -73,7 +78,7 @@ pub(crate) fn server_config(tls: Arc<QuicServerConfig>, limits: &Limits, times: 
         .datagram_receive_buffer_size(None)
         // The spin bit tells observers on the path the round-trip time (RFC 9000 §17.4) for nothing in return.
         .allow_spin(false);
-    let mut config = ServerConfig::with_crypto(tls);
+    let mut config = ServerConfig::new(tls, secret.addresses.clone());
     let waiting = accept::waiting_room(limits.handshakes);
     config
         .transport_config(Arc::new(transport))
@@ -86,7 +91,7 @@ pub(crate) fn server_config(tls: Arc<QuicServerConfig>, limits: &Limits, times: 
 }
 
 fn idle_timeout(idle: Duration) -> IdleTimeout {
-    // The largest time-out that can be configured is a day; a variable-length integer holds 140,000 years.
+    // The largest time-out that can be configured is a day; a variable-length integer holds 140 million years.
     IdleTimeout::try_from(idle).unwrap_or_else(|_| VarInt::MAX.into())
 }
 
@@ -97,25 +102,33 @@ fn idle_timeout(idle: Duration) -> IdleTimeout {
 /// other's end soon (RFC 9000 §10.3.3).
 const RESET_INTERVAL: Duration = Duration::ZERO;
 
-/// Labels from which the two secrets are derived.
+/// Labels from which the secrets are derived.
 const RESET_LABEL: &[u8] = b"kring relay stateless reset 1";
 const CONNECTION_ID_LABEL: &[u8] = b"kring relay connection ids 2";
+const ADDRESS_LABEL: &[u8] = b"kring relay address tokens 1";
 
 /// What a relay has to know of the connections of its life before: with it, it answers their packets after a crash with
-/// a stateless reset (RFC 9000 §10.3), and their clients come back at once instead of after their idle time-out.
+/// a stateless reset (RFC 9000 §10.3), and their clients come back at once instead of after their idle time-out. And who
+/// was asked to show its address may answer after a restart, or after certificates were read anew (§8.1.2).
 ///
 /// It is derived from the relay key, so that it lives as long as the database and outlives the process.
 #[derive(Clone)]
 pub(crate) struct ResetSecret {
     tokens: Arc<hmac::Key>,
     connection_ids: Arc<hmac::Key>,
+    addresses: Arc<hkdf::Prk>,
 }
 
 impl ResetSecret {
     pub(crate) fn derive(relay_key: &[u8; RELAY_KEY_LENGTH]) -> Self {
         let root = hmac::Key::new(hmac::HMAC_SHA256, relay_key);
         let derived = |label| Arc::new(hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, label).as_ref()));
-        Self { tokens: derived(RESET_LABEL), connection_ids: derived(CONNECTION_ID_LABEL) }
+        let addresses = hkdf::Salt::new(hkdf::HKDF_SHA256, ADDRESS_LABEL).extract(relay_key);
+        Self {
+            tokens: derived(RESET_LABEL),
+            connection_ids: derived(CONNECTION_ID_LABEL),
+            addresses: Arc::new(addresses),
+        }
     }
 }
 
@@ -186,6 +199,8 @@ fn enlarge(_socket: &UdpSocket) {}
 mod tests {
     use std::collections::HashSet;
 
+    use quinn::crypto::HandshakeTokenKey as _;
+
     use super::*;
 
     fn ids(relay_key: u8) -> OwnConnectionIds {
@@ -210,10 +225,26 @@ mod tests {
     }
 
     #[test]
+    fn what_shows_an_address_is_believed_by_every_life_of_the_relay_and_by_no_other() {
+        let of = |relay_key| ResetSecret::derive(&[relay_key; RELAY_KEY_LENGTH]).addresses;
+        let sealed = {
+            let mut token = b"an address".to_vec();
+            of(1).aead_from_hkdf(b"random").seal(&mut token, &[]).unwrap();
+            token
+        };
+        let opened = |relay_key: u8| {
+            of(relay_key).aead_from_hkdf(b"random").open(&mut sealed.clone(), &[]).map(|token| token.to_vec()).ok()
+        };
+        assert_eq!(opened(1), Some(b"an address".to_vec()));
+        assert_eq!(opened(2), None);
+    }
+
+    #[test]
     fn no_two_of_the_connection_ids_of_a_full_relay_are_the_same() {
         let mut made = ids(1);
-        // Five for each of 20,000 connections. By chance two are the same once in 200 runs; of 3 random bytes 300 would be.
-        let distinct: HashSet<ConnectionId> = (0..100_000).map(|_| made.generate_cid()).collect();
-        assert!(distinct.len() > 99_990, "{}", distinct.len());
+        // Fifteen for each of 20,000 connections. Of 5 random bytes four are twice there once in ten million runs; of 4 bytes ten
+        // are in each.
+        let distinct: HashSet<ConnectionId> = (0..300_000).map(|_| made.generate_cid()).collect();
+        assert!(distinct.len() > 299_996, "{}", distinct.len());
     }
 }

@@ -27,7 +27,7 @@ use super::proofs::Proven;
 use super::queue::{Closed, PushQueue};
 use super::registry::{AtLimit, Entry};
 use super::reply::Answer;
-use super::{Shell, answer, closing, enrol, intake, push, submissions};
+use super::{Shell, accept, answer, closing, enrol, intake, push, submissions};
 use crate::clock;
 use crate::engine::{ConnectionId, Outbound as _, ProvenAccess, Pushed, Requester};
 
@@ -59,10 +59,10 @@ impl Drop for Entered {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(shell: Arc<Shell>, connecting: Connecting, handshake: OwnedSemaphorePermit) {
+pub(crate) async fn serve(shell: Arc<Shell>, connecting: Connecting, place: OwnedSemaphorePermit) {
     let id = ConnectionId(rand::rng().random());
     // What is there only at the beginning, or for visitors alone, is not part of what each connection keeps for ever.
-    let opening = timeout(shell.times.handshake, Box::pin(open(&shell, id, connecting, handshake)));
+    let opening = timeout(shell.times.handshake, Box::pin(open(&shell, id, connecting, place)));
     match shell.drain.run_until_cancelled(opening).await {
         Some(Ok(Some(Opened::Visit(connection)))) => Box::pin(enrol::serve(&shell, &connection)).await,
         Some(Ok(Some(Opened::Session(connection, session, entered, valid_for)))) => {
@@ -104,10 +104,9 @@ async fn open(
     shell: &Arc<Shell>,
     id: ConnectionId,
     connecting: Connecting,
-    handshake: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 ) -> Option<Opened> {
-    let connection = connecting.await.ok()?;
-    drop(handshake);
+    let connection = accept::shake_hands(connecting, place).await.ok()?;
     if protocol(&connection)? == ENROL_ALPN {
         return Some(Opened::Visit(connection));
     }

@@ -85,6 +85,9 @@ pub trait Store: Send {
     /// Reads an entry; none if it was removed or never written.
     fn entry(&self, position: Position) -> Result<Option<Bytes>, StoreError>;
 
+    /// Entries that will be read soon, and in this order: a store may bring them nearer meanwhile.
+    fn expect(&self, _positions: &[Position]) {}
+
     /// The oldest entry after `position` that was not removed.
     fn next_after(&self, position: Position) -> Result<Option<Position>, StoreError>;
 

@@ -1,7 +1,7 @@
 //! A store whose disk fails.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use kring_protocol::ids::Incarnation;
@@ -13,13 +13,14 @@ pub(crate) struct FailingStore {
     inner: MemoryStore,
     left: Arc<AtomicUsize>,
     written: Arc<AtomicU64>,
+    expected: Arc<Mutex<Vec<Position>>>,
     panics: bool,
 }
 
 impl FailingStore {
     /// Fails when none are left.
     pub(crate) fn new(inner: MemoryStore, left: Arc<AtomicUsize>) -> Self {
-        Self { inner, left, written: Arc::default(), panics: false }
+        Self { inner, left, written: Arc::default(), expected: Arc::default(), panics: false }
     }
 
     /// As if so many bytes had been written since it was opened.
@@ -27,9 +28,14 @@ impl FailingStore {
         Self { written, ..self }
     }
 
+    /// Notes here what it was told last that will be read.
+    pub(crate) fn noting(self, expected: Arc<Mutex<Vec<Position>>>) -> Self {
+        Self { expected, ..self }
+    }
+
     /// Panics, in place of any fault of this program, at the first write.
     pub(crate) fn panicking(inner: MemoryStore) -> Self {
-        Self { inner, left: Arc::default(), written: Arc::default(), panics: true }
+        Self { panics: true, ..Self::new(inner, Arc::default()) }
     }
 
     fn spend(&self) -> Result<(), StoreError> {
@@ -64,6 +70,10 @@ impl Store for FailingStore {
 
     fn entry(&self, position: Position) -> Result<Option<Bytes>, StoreError> {
         self.inner.entry(position)
+    }
+
+    fn expect(&self, positions: &[Position]) {
+        *self.expected.lock().expect("nobody panics with it") = positions.to_vec();
     }
 
     fn next_after(&self, position: Position) -> Result<Option<Position>, StoreError> {

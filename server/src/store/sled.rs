@@ -27,6 +27,7 @@ use bytes::Bytes;
 use kring_protocol::ids::Incarnation;
 use sled::{Batch, IVec};
 
+use self::ahead::Ahead;
 use self::watch::Watch;
 use super::contract::{OpenStoreError, PageId, Position, Store, StoreError};
 use super::sealing::{PAGE_NAME, Sealing};
@@ -88,16 +89,17 @@ pub struct SledStore {
     _lock: DataLock,
 }
 
-/// sled, and who watches over its flushes.
+/// sled, who watches over its flushes, and who reads ahead.
 struct Open {
-    // Before the database: it lets go of it first.
+    // Before the database: they let go of it first.
     watch: Watch,
+    ahead: Ahead,
     db: sled::Db,
 }
 
 impl Open {
     fn new(db: sled::Db) -> Result<Self, StoreError> {
-        Ok(Self { watch: Watch::begin(&db)?, db })
+        Ok(Self { watch: Watch::begin(&db)?, ahead: Ahead::begin(&db)?, db })
     }
 
     /// Makes everything written durable.
@@ -393,6 +395,12 @@ impl Store for SledStore {
         self.get(&entry_prefix(position))
     }
 
+    fn expect(&self, positions: &[Position]) {
+        if let Some(open) = &self.open {
+            open.ahead.expect(positions);
+        }
+    }
+
     fn next_after(&self, position: Position) -> Result<Option<Position>, StoreError> {
         let first = entry_prefix(position.next());
         match self.db()?.range(&first[..]..&[PAGE][..]).next() {
@@ -539,6 +547,7 @@ pub(super) fn failure(error: sled::Error) -> StoreError {
     }
 }
 
+mod ahead;
 mod watch;
 
 #[cfg(test)]

@@ -54,6 +54,10 @@ impl Store for SlowedStore {
         self.inner.entry(position)
     }
 
+    fn expect(&self, positions: &[Position]) {
+        self.inner.expect(positions);
+    }
+
     fn next_after(&self, position: Position) -> Result<Option<Position>, StoreError> {
         self.inner.next_after(position)
     }

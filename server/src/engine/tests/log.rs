@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex};
+
 use kring_protocol::ids::*;
 use kring_protocol::message as wire;
 use kring_protocol::payload::Payload;
@@ -7,6 +9,7 @@ use super::world::*;
 use crate::engine::{Command, Next, ProvenAccess, Row};
 use crate::rules::entry::{Appended, Expired};
 use crate::rules::limits::{COMMIT_BURST, COMMIT_INTERVAL, MAX_EPOCH, MAX_LOG_BYTES, MAX_SUBSCRIPTIONS};
+use crate::store::{FailingStore, Position};
 
 #[test]
 fn of_two_commits_in_one_epoch_the_first_wins() {
@@ -293,6 +296,25 @@ fn a_long_backlog_comes_in_stretches_and_is_live_only_after_the_last() {
     assert_eq!(seen, (1..=300).map(|seq| seq.to_string()).collect::<Vec<_>>());
     assert!(stretches > 3, "{stretches}");
     assert_eq!((inbound.take().len(), inbound_again.take().len()), (0, 0));
+}
+
+#[test]
+fn a_store_is_told_before_what_a_reader_will_read_next() {
+    let mut world = World::with_group();
+    for number in 1..=100 {
+        world.submit(0, number, "text").unwrap();
+    }
+    let expected = Arc::new(Mutex::new(Vec::new()));
+    let store = FailingStore::new(world.store.clone(), Arc::new(usize::MAX.into())).noting(expected.clone());
+    world.core = open(Box::new(store));
+    // The group itself is the first entry, so that the record `seq` is the entry after it.
+    let next = |from: u64, to: u64| (from..=to).map(|seq| Position(seq + 1)).collect::<Vec<_>>();
+    for (after, told) in [(0, next(33, 64)), (32, next(65, 96)), (64, next(97, 100))] {
+        world.read(0, Some(after)).unwrap();
+        assert_eq!(std::mem::take(&mut *expected.lock().unwrap()), told);
+    }
+    world.read(0, Some(96)).unwrap();
+    assert_eq!(std::mem::take(&mut *expected.lock().unwrap()), []);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Who may connect, in which order things are said, and what bytes that are no requests do.
 
+use std::net::SocketAddr;
+
 use kring_protocol::frame;
 use kring_protocol::ids::InboxSeq;
 use kring_protocol::limits::MAX_FRAME;
@@ -7,6 +9,8 @@ use kring_protocol::message::{Hello, ReadInbox, Reply, Request};
 use kring_protocol::refusal::Refusal;
 use quinn::ConnectionError;
 use rustls::crypto::aws_lc_rs::kx_group;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 
 use super::client::{Client, Manner};
 use super::world::{World, soon};
@@ -224,4 +228,44 @@ async fn one_packet_of_padding_finds_the_largest_packets_that_a_path_carries() {
         client.ask(ReadInbox { after: InboxSeq(0) }).await;
     }
     assert_eq!((quic.stats().path.sent_plpmtud_probes, quic.stats().path.current_mtu), (1, 1_452));
+}
+
+/// Somebody whose packets reach the relay and whom none of the relay's reach; each of them is told.
+async fn deaf(world: &World, device: u8, relay: SocketAddr, passed: mpsc::UnboundedSender<()>) {
+    let near = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let far = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let hole = near.local_addr().unwrap();
+    let passing = async {
+        let mut packet = [0; 2_048];
+        loop {
+            let length = near.recv(&mut packet).await.unwrap();
+            far.send_to(&packet[..length], relay).await.unwrap();
+            let _enough = passed.send(());
+        }
+    };
+    let device = world.device(device);
+    tokio::select! {
+        () = passing => {}
+        _never = Client::connect(world, &device, hole, Manner::default()) => {}
+    }
+}
+
+#[tokio::test]
+async fn who_falls_silent_in_its_handshake_keeps_nobody_from_theirs() {
+    let mut world = World::new();
+    world.config.limits.handshakes = 2;
+    let relay = world.relay().await;
+    let (passed, mut packets) = mpsc::unbounded_channel();
+    let honest = async {
+        // A ClientHello with the post-quantum key exchange takes two packets.
+        for _ in 0..2 * world.config.limits.handshakes {
+            packets.recv().await.unwrap();
+        }
+        Client::greeted(&world, &world.device(3), relay.addr).await
+    };
+    tokio::select! {
+        () = deaf(&world, 1, relay.addr, passed.clone()) => panic!("it heard something"),
+        () = deaf(&world, 2, relay.addr, passed.clone()) => panic!("it heard something"),
+        _greeted = honest => {}
+    }
 }

@@ -271,3 +271,25 @@ fn a_database_that_cannot_be_opened_anew_takes_and_gives_nothing() {
     fs::rename(&elsewhere, data.path().join(FOLDER)).expect("renamed");
     assert_eq!(open(data.path()).entry(Position(1)), Ok(Some(Bytes::from_static(b"kept"))));
 }
+
+#[test]
+fn what_is_read_ahead_changes_nothing_and_keeps_no_database_open() {
+    let folder = folder();
+    let mut store = open(folder.path());
+    let entries: Vec<Bytes> = (0..100u8).map(|number| Bytes::from(vec![number; 600])).collect();
+    store.append(&entries).unwrap();
+    store.checkpoint(Position(100)).unwrap();
+    store.remove(&[Position(7)]).unwrap();
+    // More lists than wait; with what is gone, and what was never there.
+    for _ in 0..50 {
+        store.expect(&(1..=200).map(Position).collect::<Vec<_>>());
+    }
+    store.renew().unwrap();
+    for (position, entry) in (1..).map(Position).zip(&entries) {
+        let there = (position != Position(7)).then(|| entry.clone());
+        assert_eq!(store.entry(position).unwrap(), there);
+    }
+    store.expect(&[Position(1)]);
+    drop(store);
+    open(folder.path());
+}
